@@ -1,0 +1,192 @@
+//! What the operator asked for: typed, checked and immutable from here on.
+//!
+//! A [`Config`] exists only if every rule of `check.rs` holds, so the rest of the program never asks again
+//! whether an interval is positive or a prefix has host bits. Reload makes a new one and compares.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ipnetwork::IpNetwork;
+
+/// The address family of a prefix, and so the file, the variable and the BIRD it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    pub const ALL: [Family; 2] = [Family::V4, Family::V6];
+
+    pub fn of(prefix: &IpNetwork) -> Family {
+        match prefix {
+            IpNetwork::V4(_) => Family::V4,
+            IpNetwork::V6(_) => Family::V6,
+        }
+    }
+
+    pub fn of_address(address: &IpAddr) -> Family {
+        match address {
+            IpAddr::V4(_) => Family::V4,
+            IpAddr::V6(_) => Family::V6,
+        }
+    }
+
+    pub fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// The whole configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub daemon: DaemonConfig,
+    /// In the order in which the sections were first met.
+    pub services: Vec<Rc<ServiceConfig>>,
+}
+
+/// How to have a BIRD read its configuration again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// A command line, split into words.
+    Command(Vec<String>),
+    /// BIRD's control socket.
+    Socket(PathBuf),
+}
+
+/// What one address family needs; absent when the family is switched off.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FamilyConfig {
+    /// `bird_conf`, `bird6_conf`: the prefix-list file.
+    pub prefix_file: PathBuf,
+    pub variable: String,
+    pub via: Via,
+    pub dummy: IpNetwork,
+    /// How many old files are kept in `history/` beside the prefix file; `None`: no history.
+    pub history: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Debug,
+    Info,
+    Warning,
+    Error,
+    Critical,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyslogFormat {
+    Rfc5424,
+    Rfc3164,
+    /// The reference's own datagram.
+    Reference,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SyslogConfig {
+    /// Address or host name.
+    pub server: String,
+    pub port: u16,
+    pub format: SyslogFormat,
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogConfig {
+    pub level: Level,
+    pub file: Option<PathBuf>,
+    /// Bytes after which the file is rotated; 0: never.
+    pub max_bytes: u64,
+    pub backups: u32,
+    pub json_file: bool,
+    pub syslog: Option<SyslogConfig>,
+    pub json_stdout: bool,
+    /// `log_format_journalctl`.
+    pub journal: bool,
+    pub stderr_file: Option<PathBuf>,
+    /// `stderr_log_server`.
+    pub stderr_to_syslog: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricsConfig {
+    pub directory: PathBuf,
+    pub interval: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct DaemonConfig {
+    pub pidfile: PathBuf,
+    /// Indexed by [`Family::index`].
+    pub families: [Option<FamilyConfig>; 2],
+    pub purge_ip_prefixes: bool,
+    pub log: LogConfig,
+    pub metrics: Option<MetricsConfig>,
+    pub splay_startup: Option<Duration>,
+    pub on_exit_wait: Duration,
+    /// `bird_update_interval`; zero: no spacing.
+    pub update_interval: Duration,
+    pub reconfigure_timeout: Duration,
+    /// `max_running_checks`; 0: no limit.
+    pub max_running_checks: u32,
+}
+
+/// What to do with a prefix where no check decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Announce {
+    /// Leave it as it is: `keep` of `on_start`, `none` of `on_exit`.
+    Keep,
+    Withdraw,
+    Advertise,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceConfig {
+    pub name: String,
+    /// Normalised, at least one, in the order of the file.
+    pub prefixes: Vec<IpNetwork>,
+    /// The words of `ip_prefix` as they were written, one for each of `prefixes`: the reference puts them in a label.
+    pub prefix_texts: Vec<String>,
+    /// Empty only if the check is disabled and no command is given.
+    pub check_cmd: Vec<String>,
+    pub interval: Duration,
+    pub fast_interval: Option<Duration>,
+    pub timeout: Duration,
+    pub rise: u32,
+    pub fall: u32,
+    pub disabled: bool,
+    /// Never `Keep`.
+    pub on_disabled: Announce,
+    pub ip_check_disabled: bool,
+    pub interface: String,
+    pub shared_prefix: bool,
+    pub on_start: Announce,
+    pub on_exit: Announce,
+    pub maintenance_file: Option<PathBuf>,
+    pub custom_cmd: Option<Vec<String>>,
+    pub custom_timeout: Duration,
+}
+
+/// How grave a complaint is: an error keeps the daemon from running, a warning does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+/// One thing that is wrong with the configuration, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    pub severity: Severity,
+    /// Empty for what stands in no file (a built-in default, a missing directory).
+    pub file: String,
+    /// 1-based; 0 if no line is to blame.
+    pub line: u32,
+    pub section: String,
+    /// Empty if the section as a whole is meant.
+    pub option: String,
+    pub message: String,
+}

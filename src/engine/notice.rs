@@ -1,0 +1,214 @@
+//! What there is to say, as values. The English, the levels and the forms stand in `render/record.rs`.
+//!
+//! A notice about a service carries the service and its status at that moment, because the structured log has both
+//! in every record. Notices are made whether or not anybody listens, so making one is cheap.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ipnetwork::IpNetwork;
+
+use super::vocab::{Accepted, Captured, Ended, Reason, Refusal, Repair, Status, Verdict};
+use crate::config::{Announce, Complaint, Family, ServiceConfig, Via};
+
+#[derive(Clone, Debug)]
+pub struct Notice {
+    /// `None`: the daemon speaks of itself.
+    pub about: Option<(Rc<ServiceConfig>, Status)>,
+    pub what: What,
+}
+
+impl From<What> for Notice {
+    fn from(what: What) -> Notice {
+        Notice { about: None, what }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// Which file or channel of the host a [`What::Trouble`] is about. One at a time is logged for each, and its end.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    LogFile(PathBuf),
+    Syslog(String),
+    Metrics(PathBuf),
+    History(PathBuf),
+    /// The kernel's address notifications.
+    Addresses,
+    /// The watch on this directory of maintenance files.
+    Maintenance(PathBuf),
+    StatusSocket,
+    Pidfile(PathBuf),
+    Descriptors,
+}
+
+#[derive(Clone, Debug)]
+pub enum What {
+    // The daemon.
+    Started {
+        services: usize,
+        disabled: usize,
+    },
+    NoServices,
+    Configuration(Complaint),
+    Stopping {
+        signal: &'static str,
+    },
+    Stopped {
+        uptime: Duration,
+    },
+    Reloaded {
+        added: usize,
+        removed: usize,
+        changed: usize,
+        unchanged: usize,
+    },
+    ReloadRefused {
+        problems: usize,
+    },
+    RunNow {
+        services: usize,
+    },
+    /// A turn of the loop that took so long that checks may have been late.
+    SlowTurn {
+        took: Duration,
+        handled: String,
+    },
+
+    // A service (`about` is set).
+    Disabled {
+        then: Announce,
+    },
+    FirstRunIn {
+        delay: Duration,
+    },
+    CheckStarted,
+    CheckEnded {
+        verdict: Verdict,
+        took: Duration,
+    },
+    /// A failed run that differs from the one before, or is the first of a row. `count` of `of` towards DOWN; the
+    /// service may be down already.
+    CheckFailed {
+        verdict: Verdict,
+        took: Duration,
+        count: u32,
+        of: u32,
+        cause: String,
+    },
+    /// What such a run wrote.
+    CheckOutput {
+        stream: Stream,
+        captured: Captured,
+    },
+    /// So many more runs failed like the one logged last.
+    FailureRepeated {
+        times: u32,
+        verdict: Verdict,
+    },
+    /// A pass while failures were being counted, before the service fell.
+    CheckRecovered {
+        after: u32,
+    },
+    StateChanged {
+        from: Status,
+        to: Status,
+        reason: Reason,
+        took: Option<Duration>,
+        first_line: String,
+    },
+    /// A slot of the grid found the run of an earlier slot still going.
+    CheckOverran {
+        running_for: Duration,
+    },
+    NotKilled {
+        pid: u32,
+        cause: String,
+    },
+    MaintenanceOver {
+        path: PathBuf,
+    },
+    CustomDone {
+        up: bool,
+        took: Duration,
+    },
+    CustomFailed {
+        up: bool,
+        ended: Result<Ended, String>,
+        timed_out: bool,
+        stderr: Captured,
+    },
+
+    // Prefix files and BIRD.
+    FileRepaired {
+        family: Family,
+        path: PathBuf,
+        repair: Repair,
+    },
+    WithoutCheck {
+        family: Family,
+        path: PathBuf,
+        prefixes: Vec<IpNetwork>,
+        removed: bool,
+    },
+    FileWritten {
+        family: Family,
+        path: PathBuf,
+        added: Vec<IpNetwork>,
+        removed: Vec<IpNetwork>,
+        left: usize,
+    },
+    /// Only the dummy is left: this host draws no traffic.
+    NothingAnnounced {
+        family: Family,
+    },
+    /// The first failure, or another cause than before; it is being retried.
+    FileFailed {
+        family: Family,
+        path: PathBuf,
+        cause: String,
+    },
+    FileRecovered {
+        family: Family,
+        path: PathBuf,
+        attempts: u32,
+        after: Duration,
+    },
+    Reconfigured {
+        families: Vec<Family>,
+        accepted: Accepted,
+        took: Duration,
+    },
+    /// The first failure, or another than before; it is being retried.
+    ReconfigureFailed {
+        families: Vec<Family>,
+        via: Rc<Via>,
+        refusal: Refusal,
+    },
+    ReconfigureRecovered {
+        families: Vec<Family>,
+        attempts: u32,
+        after: Duration,
+    },
+    /// Still failing: how often and for how long by now.
+    ReconfigureStillFailing {
+        families: Vec<Family>,
+        attempts: u32,
+        after: Duration,
+    },
+
+    // The host.
+    Trouble {
+        part: Part,
+        cause: String,
+    },
+    TroubleOver {
+        part: Part,
+        lost: u64,
+    },
+}

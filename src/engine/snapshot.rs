@@ -1,0 +1,97 @@
+//! What status, metrics and tests need to see of the engine, borrowed or copied, never more.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ipnetwork::IpNetwork;
+
+use super::vocab::{LastRun, Reason, Status};
+use crate::config::{Family, ServiceConfig};
+use crate::time::Mono;
+
+/// The engine at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot<'a> {
+    pub started: Mono,
+    pub services: Vec<ServiceView<'a>>,
+    /// Enabled families only.
+    pub families: Vec<FamilyView<'a>>,
+    pub reloads: Reloads,
+    /// Checks that run, and those that wait for their turn (`max_running_checks`).
+    pub running: usize,
+    pub waiting: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct ServiceView<'a> {
+    pub config: &'a Rc<ServiceConfig>,
+    pub status: Status,
+    pub reason: Reason,
+    /// When it came into this status.
+    pub since: Mono,
+    /// For each prefix of the service: assigned to the interface? `None` if that is not looked at.
+    pub assigned: Vec<Option<bool>>,
+    /// For each prefix of the service: does the prefix file on disk announce it?
+    pub advertised: Vec<bool>,
+    pub last: Option<&'a LastRun>,
+    /// When the last run ended.
+    pub last_ended: Option<Mono>,
+    /// `None`: no run is planned (disabled, no address).
+    pub next_run: Option<Mono>,
+    pub running: bool,
+    /// Value of `service_state`: absent before the first verdict.
+    pub state_value: Option<i32>,
+    /// Duration of the last run that did not time out.
+    pub duration: Option<Duration>,
+    pub counters: ServiceCounters,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServiceCounters {
+    pub passed: u64,
+    pub failed: u64,
+    pub timed_out: u64,
+    pub not_started: u64,
+    /// When `timed_out` went from 0 to 1.
+    pub first_time_out: Option<Mono>,
+    pub changes: u64,
+    pub last_change: Option<Mono>,
+}
+
+#[derive(Clone, Debug)]
+pub struct FamilyView<'a> {
+    pub family: Family,
+    /// What the file on disk announces, without the dummy.
+    pub written: &'a BTreeSet<IpNetwork>,
+    /// Whether file and BIRD are known to agree with what is wanted.
+    pub settled: bool,
+    /// What is wrong at present, in the words of the log.
+    pub trouble: Option<String>,
+    pub counters: FamilyCounters,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FamilyCounters {
+    pub reconfigured: u64,
+    pub reconfigure_failed: u64,
+    pub last_reconfigure: Option<Duration>,
+    pub files_written: u64,
+    pub file_failures: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reloads {
+    pub good: u64,
+    pub refused: u64,
+    /// When the configuration in force was read.
+    pub last_good: Mono,
+}
+
+/// What only the host can count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HostCounters {
+    pub log_lines_dropped: u64,
+    pub metrics_failures: u64,
+    pub history_failures: u64,
+}

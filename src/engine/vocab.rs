@@ -1,0 +1,306 @@
+//! The whole border between what decides (engine) and what acts (host), on one page.
+//!
+//! [`Event`] goes in, [`Action`] comes out; what is to be said is a [`Notice`](super::notice::Notice) inside an
+//! action. The enums are closed: whoever reads them knows everything that can happen and everything that can be done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Bound;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ipnetwork::IpNetwork;
+
+use super::notice::Notice;
+use crate::config::{Complaint, Config, Family, ServiceConfig, Via};
+
+/// One child process or one conversation with BIRD. Never used twice while the daemon runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub u32);
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A deadline of the engine has been reached.
+    Due,
+    /// The leader of a job's process group has ended and has been reaped.
+    JobEnded {
+        job: JobId,
+        ended: Ended,
+        output: Output,
+    },
+    /// A job could not be started; it has left nothing behind.
+    JobNotStarted { job: JobId, failure: StartFailure },
+    /// The kernel refused to signal a job that was to be killed (a set-uid program such as sudo).
+    JobNotKilled { job: JobId, pid: u32, cause: String },
+    /// A reconfiguration by command or socket is over.
+    ReconfigureEnded {
+        job: JobId,
+        outcome: Result<Accepted, Refusal>,
+    },
+    /// The outcome of [`Action::WriteFile`].
+    FileWritten {
+        family: Family,
+        outcome: Result<(), String>,
+    },
+    /// The addresses of the host, complete, after a change.
+    Addresses(Addresses),
+    /// A maintenance file has appeared or is gone.
+    Maintenance { path: PathBuf, present: bool },
+    /// SIGURG.
+    RunNow,
+    /// SIGHUP, and the new configuration is good.
+    Reload(Box<World>),
+    /// SIGHUP, and it is not.
+    ReloadRefused(Vec<Complaint>),
+    /// SIGTERM or SIGINT.
+    Stop { signal: &'static str },
+}
+
+/// What is to be done. The host performs each in order and answers with events.
+#[derive(Clone, Debug)]
+pub enum Action {
+    StartCheck {
+        job: JobId,
+        service: Rc<ServiceConfig>,
+    },
+    /// `custom_bird_reconfigure_cmd` with `up` or `down`.
+    StartCustom {
+        job: JobId,
+        service: Rc<ServiceConfig>,
+        up: bool,
+    },
+    /// One `configure`.
+    Reconfigure {
+        job: JobId,
+        via: Rc<Via>,
+    },
+    /// SIGKILL to the whole group, or the end of a conversation. The job still ends by an event.
+    Kill {
+        job: JobId,
+    },
+    /// Replace the prefix file by one that holds the dummy and these prefixes.
+    WriteFile {
+        family: Family,
+        prefixes: BTreeSet<IpNetwork>,
+    },
+    /// Bring the metrics file up to date, if there is one.
+    WriteMetrics,
+    Say(Notice),
+    /// Everything is done: end with status 0.
+    Exit,
+}
+
+/// Everything outside the engine that it must know to start or to reload.
+#[derive(Clone, Debug)]
+pub struct World {
+    pub config: Config,
+    /// What the warnings of the configuration are; said once.
+    pub warnings: Vec<Complaint>,
+    /// By [`Family::index`]; what was found for each family that is enabled.
+    pub files: [FoundFile; 2],
+    pub addresses: Addresses,
+    /// Those maintenance files that exist.
+    pub maintenance: BTreeSet<PathBuf>,
+}
+
+/// The prefix file as the host found it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoundFile {
+    /// Every prefix in it, without the dummy.
+    pub prefixes: BTreeSet<IpNetwork>,
+    /// Why it must be written anew even if its prefixes are right.
+    pub repair: Option<Repair>,
+}
+
+/// What is wrong with a prefix file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Repair {
+    Missing,
+    Unreadable(String),
+    /// No list of that name; the name that was found instead, if any.
+    WrongVariable(Option<String>),
+    DummyMissing,
+    /// Something in it that BIRD would not read, or that we do not understand.
+    Malformed(String),
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Exit status, 0 to 255.
+    Exit(u8),
+    /// Killed by this signal.
+    Signal(u8),
+}
+
+/// The verdict of one run of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Pass,
+    /// Exit status 1 to 255.
+    Fail(u8),
+    Signal(u8),
+    TimedOut,
+    /// 127: no such file; 126: everything else.
+    NotStarted(u8),
+}
+
+impl Verdict {
+    pub fn passed(self) -> bool {
+        self == Verdict::Pass
+    }
+
+    /// The value of the metric `service_state`.
+    pub fn code(self) -> i32 {
+        match self {
+            Verdict::Pass => 0,
+            Verdict::Fail(status) | Verdict::NotStarted(status) => i32::from(status),
+            Verdict::Signal(signal) => -i32::from(signal),
+            Verdict::TimedOut => 126,
+        }
+    }
+}
+
+impl From<Ended> for Verdict {
+    fn from(ended: Ended) -> Verdict {
+        match ended {
+            Ended::Exit(0) => Verdict::Pass,
+            Ended::Exit(status) => Verdict::Fail(status),
+            Ended::Signal(signal) => Verdict::Signal(signal),
+        }
+    }
+}
+
+/// Why a command could not be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartFailure {
+    /// 127 if there is no such command, else 126.
+    pub status: u8,
+    pub cause: String,
+}
+
+/// What a process wrote: the first bytes of each stream, and how many more there were.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Output {
+    pub stdout: Captured,
+    pub stderr: Captured,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Captured {
+    pub bytes: Vec<u8>,
+    /// Bytes read and dropped beyond the bound.
+    pub dropped: u64,
+}
+
+/// BIRD has taken the new configuration (reply codes 0003, 0004, 0005).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    Reconfigured,
+    InProgress,
+    Queued,
+}
+
+/// Why a reconfiguration did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// BIRD answered something else: its words.
+    Said(String),
+    /// The command ended with this, and BIRD's acceptance is not in its output.
+    Command {
+        ended: Ended,
+        said: String,
+    },
+    /// The command or the connection could not be made.
+    Unreachable(String),
+    TimedOut,
+}
+
+/// The usable addresses of the host, by interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    by_interface: BTreeMap<String, BTreeSet<IpAddr>>,
+}
+
+impl Addresses {
+    pub fn insert(&mut self, interface: &str, address: IpAddr) {
+        match self.by_interface.get_mut(interface) {
+            Some(addresses) => {
+                addresses.insert(address);
+            }
+            None => {
+                self.by_interface
+                    .insert(interface.to_string(), BTreeSet::from([address]));
+            }
+        }
+    }
+
+    /// Whether some address of `interface` lies within `prefix`. An interface that does not exist has none.
+    pub fn covers(&self, interface: &str, prefix: &IpNetwork) -> bool {
+        let Some(addresses) = self.by_interface.get(interface) else {
+            return false;
+        };
+        let (first, last) = (prefix.network(), last_address(prefix));
+        addresses
+            .range((Bound::Included(first), Bound::Included(last)))
+            .next()
+            .is_some()
+    }
+}
+
+/// The highest address of a prefix (`ipnetwork` calls it the broadcast address, for v6 too).
+fn last_address(prefix: &IpNetwork) -> IpAddr {
+    match prefix {
+        IpNetwork::V4(net) => IpAddr::V4(Ipv4Addr::from(
+            u32::from(net.network()) | !u32::from(net.mask()),
+        )),
+        IpNetwork::V6(net) => IpAddr::V6(Ipv6Addr::from(
+            u128::from(net.network()) | !u128::from(net.mask()),
+        )),
+    }
+}
+
+/// The state of a service as others see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Unknown,
+    Up,
+    Down,
+    Disabled,
+}
+
+/// Why a service is in its state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// No verdict yet.
+    NotChecked,
+    /// The last `count` runs passed.
+    Passed {
+        count: u32,
+    },
+    /// The last `count` runs failed, the last one so.
+    Failed {
+        count: u32,
+        verdict: Verdict,
+    },
+    /// The prefix is not assigned to the interface.
+    AddressMissing {
+        prefix: IpNetwork,
+        interface: String,
+    },
+    Maintenance {
+        path: PathBuf,
+    },
+    Disabled,
+}
+
+/// The last completed run of a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastRun {
+    pub verdict: Verdict,
+    pub took: Duration,
+    /// The first line of the output (stderr if it has any, else stdout), or why it could not be started.
+    pub first_line: String,
+}

@@ -1,0 +1,5 @@
+//! The kernel: everything that touches it, and nothing that decides.
+//!
+//! Each room owns one kind of descriptor and says what it wants to wait for; the reactor waits, asks each room what
+//! happened, hands it to the engine and performs the engine's actions. Nothing here ends the daemon for trouble
+//! outside: it is counted, said once and tried again.

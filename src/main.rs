@@ -1,0 +1,9 @@
+//! Table of contents.
+#![allow(dead_code)]
+mod config;
+mod engine;
+mod host;
+mod render;
+mod time;
+
+fn main() {}
