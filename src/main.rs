@@ -5,5 +5,6 @@ mod engine;
 mod host;
 mod render;
 mod time;
+mod wheel;
 
 fn main() {}
