@@ -179,11 +179,11 @@ fn a_reload_while_bird_hangs_leaves_no_job_behind() {
     let mut bench = Bench::new(world(config([quick("a", A)]), &[]));
     bench.bird = None;
     bench.answer("a", Ended::Exit(0));
+    bench.bird = Some(Ok(Accepted::Reconfigured));
     let mut other = config([quick("a", A)]);
     other.daemon.families[1] = None;
     reload(&mut bench, other);
     assert_eq!(bench.killed.len(), 1);
-    bench.bird = Some(Ok(Accepted::Reconfigured));
     bench.pass(seconds(1), pass);
     assert!(bench.engine.routes.finished(false) && bench.in_file(A));
 }
