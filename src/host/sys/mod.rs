@@ -1,0 +1,3 @@
+pub mod inotify;
+pub mod log_fd;
+pub mod peer;
