@@ -7,6 +7,8 @@
 pub mod log;
 
 pub mod news;
+pub mod notify;
+pub mod status_socket;
 
 pub mod sys;
 #[cfg(test)]
