@@ -9,4 +9,10 @@ pub mod bird_socket;
 pub mod disk;
 pub mod instance;
 pub mod job;
+pub mod log;
+pub mod news;
+pub mod notify;
+pub mod status_socket;
 pub mod sys;
+#[cfg(test)]
+mod test_dir;

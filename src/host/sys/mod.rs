@@ -7,8 +7,11 @@
 
 pub mod clock;
 pub mod files;
+pub mod inotify;
 pub mod limits;
+pub mod log_fd;
 pub mod netlink;
+pub mod peer;
 pub mod poll;
 pub mod process;
 pub mod signal;
