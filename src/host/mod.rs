@@ -3,3 +3,5 @@
 //! Each room owns one kind of descriptor and says what it wants to wait for; the reactor waits, asks each room what
 //! happened, hands it to the engine and performs the engine's actions. Nothing here ends the daemon for trouble
 //! outside: it is counted, said once and tried again.
+pub mod probe;
+pub mod sys;

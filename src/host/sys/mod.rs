@@ -1,0 +1,2 @@
+//! The only unsafe code: thin wrappers of libc.
+pub mod access;
