@@ -12,6 +12,7 @@ pub mod job;
 pub mod log;
 pub mod news;
 pub mod notify;
+pub mod probe;
 pub mod status_socket;
 pub mod sys;
 #[cfg(test)]

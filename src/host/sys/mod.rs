@@ -5,6 +5,7 @@
 //! interrupted poll is a poll that found nothing. What std can do safely (files, sockets, reading and writing) is left
 //! to std. Every descriptor is closed on exec.
 
+pub mod access;
 pub mod clock;
 pub mod files;
 pub mod inotify;
