@@ -4,8 +4,10 @@
 //! happened, hands it to the engine and performs the engine's actions. Nothing here ends the daemon for trouble
 //! outside: it is counted, said once and tried again.
 
+pub mod drain;
 pub mod log;
 
+pub mod maintenance;
 pub mod news;
 pub mod notify;
 pub mod status_socket;
