@@ -92,13 +92,13 @@ enum Stage {
 struct Desk {
     wheel: Wheel<Timer>,
     jobs: BTreeMap<JobId, Owner>,
-    last_job: u32,
+    last_job: u64,
     out: Vec<Action>,
 }
 
 impl Desk {
     fn new_job(&mut self, owner: Owner) -> JobId {
-        self.last_job = self.last_job.wrapping_add(1);
+        self.last_job += 1;
         let job = JobId(self.last_job);
         self.jobs.insert(job, owner);
         job

@@ -17,7 +17,7 @@ use crate::config::{Complaint, Config, Family, ServiceConfig, Via};
 
 /// One child process or one conversation with BIRD. Never used twice while the daemon runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct JobId(pub u32);
+pub struct JobId(pub u64);
 
 /// What happened.
 #[derive(Clone, Debug)]

@@ -7,9 +7,11 @@
 pub mod addresses;
 pub mod bird_socket;
 pub mod disk;
+pub mod drain;
 pub mod instance;
 pub mod job;
 pub mod log;
+pub mod maintenance;
 pub mod news;
 pub mod notify;
 pub mod probe;

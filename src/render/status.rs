@@ -204,22 +204,18 @@ fn summary(services: &[ServiceView]) -> Summary {
             Status::Unknown => summary.unknown += 1,
             Status::Disabled => summary.disabled += 1,
         }
-        if in_maintenance(service) {
+        if service.maintenance {
             summary.maintenance += 1;
         }
     }
     summary
 }
 
-fn in_maintenance(service: &ServiceView) -> bool {
-    matches!(service.reason, Reason::Maintenance { .. })
-}
-
 fn family(view: &FamilyView) -> FamilyDoc {
     FamilyDoc {
         family: family_word(view.family).to_string(),
         settled: view.settled,
-        trouble: view.trouble.clone(),
+        trouble: view.trouble.map(words::obstacle),
         advertised: view.written.len(),
         reconfigured: view.counters.reconfigured,
         reconfigure_failed: view.counters.reconfigure_failed,
@@ -249,7 +245,7 @@ fn service(view: &ServiceView, now: Now) -> ServiceDoc {
         last: last(view, now),
         next_run_in_seconds: view.next_run.map(|next| seconds(next.since(now.mono))),
         running: view.running,
-        maintenance: in_maintenance(view),
+        maintenance: view.maintenance,
         disabled: view.status == Status::Disabled,
         checks: ChecksDoc {
             passed: view.counters.passed,

@@ -35,28 +35,28 @@ pub fn datagram(
     json: bool,
     host: &str,
     name_width: usize,
-) -> Vec<u8> {
+) -> String {
     let pri = FACILITY * 8 + record::severity(record.level);
     let pid = record.pid;
     match format {
         SyslogFormat::Rfc5424 => {
             let (time, host) = (rfc5424_time(&record.at), host_word(host));
             let header = format!("<{pri}>1 {time} {host} {PROGRAM} {pid} - - ");
-            with_body(header, record, json, RFC5424_MAX, record::name_and_message).into_bytes()
+            with_body(header, record, json, RFC5424_MAX, record::name_and_message)
         }
         SyslogFormat::Rfc3164 => {
             let time = rfc3164_time(&record.at);
             let header = format!("<{pri}>{time} {} {PROGRAM}[{pid}]: ", host_word(host));
-            with_body(header, record, json, RFC3164_MAX, record::name_and_message).into_bytes()
+            with_body(header, record, json, RFC3164_MAX, record::name_and_message)
         }
         SyslogFormat::Reference => {
             let tag = if json { "anycast-healthchecker: " } else { "" };
             let header = format!("<{pri}>{tag}");
             // The last byte is the NUL that Python's handler appends.
             let line = |record: &Record| record::text_line(record, name_width);
-            let mut bytes = with_body(header, record, json, RFC5424_MAX - 1, line).into_bytes();
-            bytes.push(0);
-            bytes
+            let mut text = with_body(header, record, json, RFC5424_MAX - 1, line);
+            text.push('\0');
+            text
         }
     }
 }

@@ -20,6 +20,7 @@ mod bird;
 mod daemon;
 mod service;
 
+pub use bird::obstacle;
 pub use service::{reason, status, with_first_line};
 
 /// Prefixes that one message names; the rest are counted. A message with 500 of them helps nobody.

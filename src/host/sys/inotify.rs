@@ -21,6 +21,10 @@ pub const DROPPED: u32 = libc::IN_IGNORED | libc::IN_UNMOUNT;
 /// Events were lost.
 pub const OVERFLOW: u32 = libc::IN_Q_OVERFLOW;
 
+/// What [`Inotify::add`] and [`Inotify::new`] fail with when the user has too many.
+pub const NO_MORE_WATCHES: i32 = libc::ENOSPC;
+pub const NO_MORE_INSTANCES: i32 = libc::EMFILE;
+
 /// Room for some hundred events at once; more are read by the next call.
 const BUFFER: usize = 16 * 1024;
 /// Reads a call, so that a directory full of traffic can't hold the caller.

@@ -2,7 +2,7 @@
 
 use crate::config::Via;
 use crate::engine::notice::What;
-use crate::engine::vocab::{Accepted, Ended, Refusal, Repair};
+use crate::engine::vocab::{Accepted, Ended, Obstacle, Refusal, Repair};
 
 use super::{command, count, ended, families, family, path, prefixes, span, visible};
 
@@ -178,6 +178,14 @@ fn by(via: &Via) -> String {
     match via {
         Via::Command(words) => format!("by '{}'", command(words)),
         Via::Socket(socket) => format!("over {}", path(socket)),
+    }
+}
+
+/// What stands between a prefix file and its BIRD at present.
+pub fn obstacle(obstacle: &Obstacle) -> String {
+    match obstacle {
+        Obstacle::File(cause) => visible(cause).into_owned(),
+        Obstacle::Bird(refusal) => format!("BIRD is not reconfigured: {}", refused(refusal)),
     }
 }
 

@@ -162,6 +162,7 @@ pub fn reason(reason: &Reason, took: Option<Duration>, time_out: Duration) -> St
         Reason::Passed { count: 1 } => format!("the check passed{took}"),
         Reason::Passed { count } => format!("{count} checks passed{took}"),
         Reason::Failed { count, verdict } => failed(*count, *verdict, &took, time_out),
+        Reason::Returning { count, of } => format!("coming back, {count} of {of} checks passed"),
         Reason::AddressMissing { prefix, interface } => {
             format!(
                 "{prefix} is not assigned to interface {}",
