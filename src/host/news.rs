@@ -92,10 +92,6 @@ impl Health {
         }
     }
 
-    pub fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
-    }
-
     pub fn take_news(&mut self) -> Vec<News> {
         std::mem::take(&mut self.news)
     }
@@ -127,7 +123,7 @@ mod tests {
         health.lost_one();
         health.failed(at(2), || "b".into());
         health.lost_one();
-        assert_eq!(health.trouble(), Some("a"));
+        assert_eq!(health.trouble.as_deref(), Some("a"));
         let news = health.take_news();
         assert_eq!(news.len(), 1);
         assert_eq!(news[0].cause.as_deref(), Some("a"));
@@ -137,7 +133,7 @@ mod tests {
         let news = health.take_news();
         assert_eq!((news.len(), news[0].lost), (1, 2));
         assert_eq!(news[0].cause, None);
-        assert_eq!(health.trouble(), None);
+        assert_eq!(health.trouble, None);
     }
 
     #[test]
