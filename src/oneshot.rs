@@ -90,7 +90,11 @@ pub fn say_before_start(loaded: &Loaded) {
     if loaded.config.is_none() {
         return say(loaded);
     }
-    let notes: String = loaded.notes.iter().map(|note| format!("note: {note}\n")).collect();
+    let notes: String = loaded
+        .notes
+        .iter()
+        .map(|note| format!("note: {note}\n"))
+        .collect();
     err(&notes);
 }
 

@@ -28,9 +28,9 @@ use crate::config::{Config, DaemonConfig};
 use crate::engine::Engine;
 use crate::engine::notice::What;
 use crate::engine::snapshot::HostCounters;
-use crate::engine::vocab::{Action, Event, JobId, Refusal};
+use crate::engine::vocab::{Event, JobId, Refusal};
 use crate::render::bird_reply::{self, ReplyReader};
-use crate::render::{metrics, status};
+use crate::render::{metrics, status, table};
 use crate::time::{Mono, Now};
 use voice::Voice;
 
@@ -111,7 +111,9 @@ impl Reactor {
         while !self.done {
             set.clear();
             let slots = self.fill(&mut set);
-            let timeout = self.deadline().map(|deadline| deadline.since(self.now.mono));
+            let timeout = self
+                .deadline()
+                .map(|deadline| deadline.since(self.now.mono));
             if let Err(error) = set.wait(timeout) {
                 // Only ENOMEM is left by now. The deadline still holds; nothing was ready.
                 let cause = super::sys::cause(&error);
@@ -145,7 +147,12 @@ impl Reactor {
         for talk in &mut self.talks {
             talk.slot = set.add(talk.conversation.fd(), Interest::Read);
         }
-        Slots { signals, addresses, maintenance, status }
+        Slots {
+            signals,
+            addresses,
+            maintenance,
+            status,
+        }
     }
 
     /// The earliest moment at which something is due, whoever waits for it.
@@ -226,20 +233,36 @@ impl Reactor {
     /// Goes on with every conversation in which BIRD has said something.
     fn hear_bird(&mut self, set: &PollSet) {
         for talk in std::mem::take(&mut self.talks) {
-            let Talk { job, mut conversation, mut reader, slot } = talk;
+            let Talk {
+                job,
+                mut conversation,
+                mut reader,
+                slot,
+            } = talk;
             if !set.ready(slot) {
-                self.talks.push(Talk { job, conversation, reader, slot });
+                self.talks.push(Talk {
+                    job,
+                    conversation,
+                    reader,
+                    slot,
+                });
                 continue;
             }
             let outcome = match conversation.readable(|bytes| reader.feed(bytes)) {
                 Ok(None) => {
-                    self.talks.push(Talk { job, conversation, reader, slot: Slot::NONE });
+                    self.talks.push(Talk {
+                        job,
+                        conversation,
+                        reader,
+                        slot: Slot::NONE,
+                    });
                     continue;
                 }
                 Ok(Some(verdict)) => verdict,
                 Err(cause) => Err(Refusal::Unreachable(cause)),
             };
-            self.events.push_back(Event::ReconfigureEnded { job, outcome });
+            self.events
+                .push_back(Event::ReconfigureEnded { job, outcome });
         }
     }
 
@@ -249,18 +272,22 @@ impl Reactor {
                 self.addresses_retry = None;
                 self.addresses_health.works(self.now.mono);
                 if change == Change::Changed {
-                    self.events.push_back(Event::Addresses(self.addresses.addresses()));
+                    self.events
+                        .push_back(Event::Addresses(self.addresses.addresses()));
                 }
             }
             Err(error) => {
-                self.addresses_health.failed(self.now.mono, || super::sys::cause(&error));
+                self.addresses_health
+                    .failed(self.now.mono, || super::sys::cause(&error));
                 self.addresses_retry = Some(self.now.mono + ADDRESSES_RETRY);
             }
         }
     }
 
     fn take_maintenance(&mut self, seen: Vec<(std::path::PathBuf, bool)>) {
-        let events = seen.into_iter().map(|(path, present)| Event::Maintenance { path, present });
+        let events = seen
+            .into_iter()
+            .map(|(path, present)| Event::Maintenance { path, present });
         self.events.extend(events);
     }
 
@@ -291,7 +318,10 @@ impl Reactor {
         }
         if is_due(self.watchdog_at) {
             self.notify.watchdog(now);
-            self.watchdog_at = self.notify.watchdog_interval().map(|interval| now + interval);
+            self.watchdog_at = self
+                .notify
+                .watchdog_interval()
+                .map(|interval| now + interval);
         }
         if is_due(self.voice.next_deadline()) {
             self.voice.tick(now);
@@ -324,7 +354,7 @@ impl Reactor {
             self.resolve(&host, port);
         }
         if std::mem::take(&mut self.status_changed) {
-            let line = status::summary_line(&self.engine.snapshot());
+            let line = table::counts_line(&status::summary(&self.engine.snapshot().services));
             self.notify.status(self.now.mono, &line);
         }
     }
@@ -350,7 +380,12 @@ impl Reactor {
     fn report_turn(&mut self) {
         let took = clock::now().mono.since(self.now.mono);
         if took >= SLOW_TURN {
-            let Handled { ended, started, files, documents } = self.handled;
+            let Handled {
+                ended,
+                started,
+                files,
+                documents,
+            } = self.handled;
             let handled = format!(
                 "{ended} processes ended, {started} started, {files} files written, {documents} status answers"
             );
@@ -363,11 +398,16 @@ impl Reactor {
     }
 
     fn count(&self) -> HostCounters {
-        HostCounters { log_lines_dropped: self.voice.dropped(), ..self.counters }
+        HostCounters {
+            log_lines_dropped: self.voice.dropped(),
+            ..self.counters
+        }
     }
 
     fn write_metrics(&mut self, alive: bool) {
-        let Some(config) = &self.daemon.metrics else { return };
+        let Some(config) = &self.daemon.metrics else {
+            return;
+        };
         self.handled.files += 1;
         let path = config.directory.join(METRICS_FILE);
         let text = metrics::metrics(&self.engine.snapshot(), &self.count(), self.now, alive);
@@ -375,7 +415,8 @@ impl Reactor {
             Ok(()) => self.metrics_health.works(self.now.mono),
             Err(error) => {
                 self.counters.metrics_failures += 1;
-                self.metrics_health.failed(self.now.mono, || error.to_string());
+                self.metrics_health
+                    .failed(self.now.mono, || error.to_string());
             }
         }
     }

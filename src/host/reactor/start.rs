@@ -39,7 +39,9 @@ const DESCRIPTORS_A_CHECK: u64 = 2;
 pub fn run(source: Source) -> ExitCode {
     let loaded = probe::with(|probes| load(&source, probes));
     crate::oneshot::say_before_start(&loaded);
-    let Some(config) = loaded.config else { return ExitCode::FAILURE };
+    let Some(config) = loaded.config else {
+        return ExitCode::FAILURE;
+    };
     let warnings = warnings(loaded.complaints);
     match prepare(source, &config, warnings) {
         Ok(reactor) => reactor.live(),
@@ -52,7 +54,10 @@ pub fn run(source: Source) -> ExitCode {
 
 /// Only warnings are left in a configuration that is in force.
 fn warnings(complaints: Vec<Complaint>) -> Vec<Complaint> {
-    complaints.into_iter().filter(|complaint| complaint.severity == Severity::Warning).collect()
+    complaints
+        .into_iter()
+        .filter(|complaint| complaint.severity == Severity::Warning)
+        .collect()
 }
 
 /// What ends the daemon before its log is open.
@@ -75,12 +80,22 @@ fn prepare(source: Source, config: &Config, warnings: Vec<Complaint>) -> Result<
     // Raised before anything is opened, and the lock before anything is touched.
     let descriptors = raise_descriptors(config);
     let instance = Instance::acquire(&daemon.pidfile)?;
-    let signals = signal::SignalFd::open().map_err(|error| failed("make the signal descriptor", &error))?;
+    let signals =
+        signal::SignalFd::open().map_err(|error| failed("make the signal descriptor", &error))?;
     let jobs = Jobs::new().map_err(|error| failed("prepare to start checks", &error))?;
-    let addresses = Watch::open().map_err(|error| failed("ask the kernel for addresses", &error))?;
+    let addresses =
+        Watch::open().map_err(|error| failed("ask the kernel for addresses", &error))?;
     let now = clock::now();
-    if let Some(server) = daemon.log.syslog.as_ref().filter(|_| daemon.log.stderr_to_syslog) {
-        let form = Form::Syslog { format: server.format, json: server.json };
+    if let Some(server) = daemon
+        .log
+        .syslog
+        .as_ref()
+        .filter(|_| daemon.log.stderr_to_syslog)
+    {
+        let form = Form::Syslog {
+            format: server.format,
+            json: server.json,
+        };
         log::hook_panics(move |text| datagram(text, form));
     } else {
         log::hook_panics(|text| text.to_string());
@@ -91,13 +106,26 @@ fn prepare(source: Source, config: &Config, warnings: Vec<Complaint>) -> Result<
         // What can't be swept is in nobody's way.
         let _ = disk::sweep(&family.prefix_file);
     }
-    let world = world(config.clone(), warnings, addresses.addresses(), &maintenance);
+    let world = world(
+        config.clone(),
+        warnings,
+        addresses.addresses(),
+        &maintenance,
+    );
     let (engine, actions) = Engine::start(now.mono, world, seed(), instance.predecessor_died());
-    voice.take_news().into_iter().for_each(|news| voice.say(now, &crate::engine::notice::What::from(news).into()));
+    voice
+        .take_news()
+        .into_iter()
+        .for_each(|news| voice.say(now, &crate::engine::notice::What::from(news).into()));
     let notify = Notify::from_env();
-    let watchdog_at = notify.watchdog_interval().map(|interval| now.mono + interval);
+    let watchdog_at = notify
+        .watchdog_interval()
+        .map(|interval| now.mono + interval);
     let health = |part, seconds| Health::new(part, Duration::from_secs(seconds));
-    let directory = daemon.metrics.as_ref().map(|metrics| metrics.directory.clone());
+    let directory = daemon
+        .metrics
+        .as_ref()
+        .map(|metrics| metrics.directory.clone());
     let mut reactor = Reactor {
         source,
         engine,
@@ -148,7 +176,8 @@ fn raise_descriptors(config: &Config) -> Result<(), String> {
         limit => services.min(limit),
     };
     let wanted = OWN_DESCRIPTORS + at_once * DESCRIPTORS_A_CHECK;
-    let got = limits::ensure_descriptors(wanted).map_err(|error| failed("raise the limit on open files", &error))?;
+    let got = limits::ensure_descriptors(wanted)
+        .map_err(|error| failed("raise the limit on open files", &error))?;
     match got < wanted {
         true => Err(format!(
             "{at_once} checks at once need {wanted} open files and only {got} are allowed: set max_running_checks, or \
@@ -159,12 +188,22 @@ fn raise_descriptors(config: &Config) -> Result<(), String> {
 }
 
 fn maintenance_files(config: &Config) -> BTreeSet<PathBuf> {
-    config.services.iter().filter_map(|service| service.maintenance_file.clone()).collect()
+    config
+        .services
+        .iter()
+        .filter_map(|service| service.maintenance_file.clone())
+        .collect()
 }
 
 fn history_of(daemon: &DaemonConfig) -> PathBuf {
-    let kept = daemon.families.iter().flatten().find(|family| family.history.is_some());
-    let directory = kept.and_then(|family| family.prefix_file.parent()).unwrap_or(Path::new(""));
+    let kept = daemon
+        .families
+        .iter()
+        .flatten()
+        .find(|family| family.history.is_some());
+    let directory = kept
+        .and_then(|family| family.prefix_file.parent())
+        .unwrap_or(Path::new(""));
     directory.join("history")
 }
 
@@ -189,7 +228,10 @@ fn world(
 }
 
 fn find_file(family: Family, settings: &FamilyConfig) -> FoundFile {
-    let repair = |repair| FoundFile { prefixes: BTreeSet::new(), repair: Some(repair) };
+    let repair = |repair| FoundFile {
+        prefixes: BTreeSet::new(),
+        repair: Some(repair),
+    };
     match disk::read_bounded(&settings.prefix_file, PREFIX_FILE_MAX) {
         Ok(text) => prefix_list::read(&text, family, &settings.variable, &settings.dummy),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => repair(Repair::Missing),
@@ -199,7 +241,9 @@ fn find_file(family: Family, settings: &FamilyConfig) -> FoundFile {
 
 /// Random enough to spread first runs: the standard library's own seed, which the kernel gives.
 fn seed() -> u64 {
-    std::collections::hash_map::RandomState::new().build_hasher().finish()
+    std::collections::hash_map::RandomState::new()
+        .build_hasher()
+        .finish()
 }
 
 impl Reactor {
@@ -208,7 +252,9 @@ impl Reactor {
         let now: Now = self.now;
         self.notify.reloading(now.mono);
         let loaded = probe::with(|probes| load(&self.source, probes));
-        let Loaded { config, complaints, .. } = loaded;
+        let Loaded {
+            config, complaints, ..
+        } = loaded;
         match config {
             Some(config) => self.take_over(config, warnings(complaints), now.mono),
             None => {
@@ -225,7 +271,8 @@ impl Reactor {
         if let Err(cause) = raise_descriptors(&config) {
             self.descriptors_health.failed(now, || cause);
         }
-        self.voice.reconfigure(&config.daemon.log, &config.services, now);
+        self.voice
+            .reconfigure(&config.daemon.log, &config.services, now);
         self.maintenance = maintenance::Watch::new(maintenance_files(&config), now);
         // The engine is told everything; changes from here on come as notifications.
         let addresses = match addresses::dump() {
@@ -233,9 +280,11 @@ impl Reactor {
             Err(_) => self.addresses.addresses(),
         };
         if let Some(metrics) = &config.daemon.metrics {
-            self.metrics_health.rename(Part::Metrics(metrics.directory.clone()));
+            self.metrics_health
+                .rename(Part::Metrics(metrics.directory.clone()));
         }
-        self.history_health.rename(Part::History(history_of(&config.daemon)));
+        self.history_health
+            .rename(Part::History(history_of(&config.daemon)));
         let mut daemon = config.daemon.clone();
         // It was taken at the start and is held for life.
         daemon.pidfile = self.daemon.pidfile.clone();

@@ -49,9 +49,12 @@ impl Voice {
             return;
         }
         let at = clock::local_calendar(now.wall);
-        let Some(record) = Record::of(notice, level, at, self.pid) else { return };
+        let Some(record) = Record::of(notice, level, at, self.pid) else {
+            return;
+        };
         let (host, width) = (&self.host, self.name_width);
-        self.sinks.write(level, now.mono, |form| in_form(&record, form, host, width));
+        self.sinks
+            .write(level, now.mono, |form| in_form(&record, form, host, width));
     }
 
     pub fn next_deadline(&self) -> Option<Mono> {
