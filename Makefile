@@ -4,6 +4,8 @@ CARGO ?= cargo
 PROGRAM := anycast-healthchecker
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 SEED ?=
+# bird, birdc and ip live there.
+export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
 .PHONY: help build test lint demo bench fuzz simulate soak clean
