@@ -3,6 +3,26 @@
 //! A [`Config`] exists only if every rule of `check.rs` holds, so the rest of the program never asks again
 //! whether an interval is positive or a prefix has host bits. Reload makes a new one and compares.
 
+mod bird;
+mod check;
+mod complaints;
+pub mod document;
+mod expand;
+pub mod facts;
+mod hint;
+mod ini;
+pub mod load;
+mod numbers;
+mod prefix;
+mod prefixes;
+pub mod print;
+mod read;
+pub mod report;
+mod service;
+pub mod settings;
+pub mod text;
+pub mod words;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
