@@ -169,6 +169,8 @@ impl Engine {
         let old_claims = std::mem::take(&mut self.claims);
         let (tally, gone, fresh) = self.exchange_services(now, &config);
         self.index_claims();
+        let claims = &self.claims;
+        self.routes.claim(|prefix| claims.contains_key(prefix));
         self.routes.set_pace(&self.daemon);
         if new_families {
             self.routes.disconnect(&mut self.desk);
@@ -184,6 +186,7 @@ impl Engine {
         }
         for service in &gone {
             self.withdraw_removed(service);
+            self.take_over(service);
         }
         // A prefix that changed hands is settled by those who claim it now.
         for (prefix, _) in old_claims {
@@ -275,21 +278,42 @@ impl Engine {
         Some(service)
     }
 
-    /// Withdraws what nobody claims any more.
+    /// Withdraws what nobody claims any more. A command of the service is run with `down` only if all of it is gone: what
+    /// lives on with other prefixes may be up all the time.
     fn withdraw_removed(&mut self, service: &Service) {
         let config = &service.config;
+        let lives_on = self.order.iter().any(|id| {
+            let other = self.services[id.0 as usize].as_ref();
+            other.is_some_and(|other| other.config.name == config.name)
+        });
+        let by_command = config.custom_cmd.is_some() && !lives_on;
         let mut withdrawn = false;
         for prefix in config
             .prefixes
             .iter()
             .filter(|prefix| !self.claims.contains_key(*prefix))
         {
-            withdrawn |= self
-                .routes
-                .want(*prefix, false, config.custom_cmd.is_none());
+            withdrawn |= self.routes.want(*prefix, false, !by_command);
         }
-        if withdrawn && config.custom_cmd.is_some() {
+        if withdrawn && by_command {
             self.customs.want(config, false);
+        }
+    }
+
+    /// Nobody knows what a command that is gone has told BIRD: where BIRD is told directly from now on, it begins at once.
+    fn take_over(&mut self, gone: &Service) {
+        if gone.config.custom_cmd.is_none() {
+            return;
+        }
+        for prefix in &gone.config.prefixes {
+            let mut claims = self.claims.get(prefix).into_iter().flatten();
+            let directly = claims.any(|id| {
+                let service = self.services[id.0 as usize].as_ref();
+                service.is_some_and(|service| service.config.custom_cmd.is_none())
+            });
+            if directly {
+                self.routes.tell(Family::of(prefix));
+            }
         }
     }
 
@@ -321,14 +345,14 @@ impl Engine {
         }
         let withdrew = !before.is_subset(&self.routes.announced());
         self.routes.touch_unsettled();
-        self.stage = Stage::Stopping { withdrew };
         let limit = now + self.daemon.reconfigure_timeout + self.daemon.on_exit_wait + EXIT_SLACK;
+        self.stage = Stage::Stopping { withdrew, limit };
         self.exit_timer = Some(self.desk.wheel.arm(limit, Timer::Exit));
     }
 
     /// Goes from the last update to the wait, and from the wait to the exit.
     pub(super) fn settle_stop(&mut self, now: Mono) {
-        if let Stage::Stopping { withdrew } = self.stage {
+        if let Stage::Stopping { withdrew, limit } = self.stage {
             if !self.routes.finished(true) || !self.customs.finished() {
                 return;
             }
@@ -338,9 +362,10 @@ impl Engine {
                 false => Stage::Over,
             };
             if self.stage == Stage::Waiting {
-                let limit = self.exit_timer.take();
-                self.desk.cancel(limit);
-                self.exit_timer = Some(self.desk.wheel.arm(now + wait, Timer::Exit));
+                let timer = self.exit_timer.take();
+                self.desk.cancel(timer);
+                let end = limit.min(now + wait);
+                self.exit_timer = Some(self.desk.wheel.arm(end, Timer::Exit));
             }
         }
         if self.stage == Stage::Over {

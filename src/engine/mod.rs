@@ -78,9 +78,11 @@ enum Owner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Running,
-    /// The last update is being carried out; `withdrew`: it takes something back, so there is a wait after it.
+    /// The last update is being carried out; `withdrew`: it takes something back, so there is a wait after it, but none
+    /// beyond `limit`.
     Stopping {
         withdrew: bool,
+        limit: Mono,
     },
     /// Only the wait is left.
     Waiting,
