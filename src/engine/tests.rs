@@ -15,7 +15,7 @@ mod fixture;
 mod found;
 mod routing;
 mod schedule;
-// mod simulate;
+mod simulate;
 
 pub use fixture::{config, net, service, world};
 
