@@ -40,6 +40,8 @@ pub use start::{RESOLVE_OPTION, run};
 const SLOW_TURN: Duration = Duration::from_millis(100);
 /// How soon the addresses are asked for again after the kernel could not tell them.
 const ADDRESSES_RETRY: Duration = Duration::from_secs(1);
+/// How long the look-up of the log server may take: the resolver's own time-outs are 5 s for each of its servers.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The job that looks the log server up; the engine counts its own jobs from 1.
 const RESOLVER: JobId = JobId(u64::MAX);
 
@@ -69,6 +71,8 @@ pub struct Reactor {
     signals: SignalFd,
     jobs: Jobs,
     errands: BTreeMap<JobId, Errand>,
+    /// When the child that looks up the log server has had its time.
+    resolver_until: Option<Mono>,
     talks: Vec<Talk>,
     addresses: Watch,
     addresses_health: Health,
@@ -166,6 +170,7 @@ impl Reactor {
             self.maintenance.next_rescan(),
             self.addresses_retry,
             self.watchdog_at,
+            self.resolver_until,
         ];
         all.into_iter().flatten().min()
     }
@@ -222,6 +227,7 @@ impl Reactor {
                     Event::ReconfigureEnded { job, outcome }
                 }
                 Some(Errand::Resolve) => {
+                    self.resolver_until = None;
                     self.voice.resolved(self.now.mono, ended, &output);
                     continue;
                 }
@@ -322,6 +328,11 @@ impl Reactor {
                 .notify
                 .watchdog_interval()
                 .map(|interval| now + interval);
+        }
+        if is_due(self.resolver_until) {
+            self.resolver_until = None;
+            // It is reaped as an errand that failed. One that can't be killed ends by itself, at last.
+            let _ = self.jobs.kill(RESOLVER);
         }
         if is_due(self.voice.next_deadline()) {
             self.voice.tick(now);
