@@ -113,7 +113,7 @@ pub const DIFFERENCES: &[Difference] = &[
         way: OnlyOursRefuses,
         reason: "SPEC 2: one BIRD that reads both files refuses the second definition of a name",
         cases: &[
-            "[daemon] bird_variable = X\nbird6_variable = X\nbird_reconfigure_cmd = birdc configure\nbird6_reconfigure_cmd = birdc configure",
+            "[daemon] bird_variable = X\\nbird6_variable = X\\nbird_reconfigure_cmd = birdc configure\\nbird6_reconfigure_cmd = birdc configure",
         ],
     },
     Difference {
@@ -125,7 +125,7 @@ pub const DIFFERENCES: &[Difference] = &[
         way: OnlyOursRefuses,
         reason: "SPEC 2: the histories of the two would mix",
         cases: &[
-            "[daemon] bird_keep_changes = 1\nbird6_keep_changes = 1\nbird6_conf = {dir}/bird/q.conf",
+            "[daemon] bird_keep_changes = 1\\nbird6_keep_changes = 1\\nbird6_conf = {dir}/bird/q.conf",
         ],
     },
     Difference {
@@ -134,7 +134,7 @@ pub const DIFFERENCES: &[Difference] = &[
         cases: &[
             "[daemon] bird_reconfigure_cmd =",
             "[daemon] bird_reconfigure_cmd = 'a",
-            "[daemon] bird_reconfigure_cmd = a\\",
+            "[daemon] bird_reconfigure_cmd = a\\\\",
             "[s] custom_bird_reconfigure_cmd = 'a",
             "[daemon] log_format_journalctl = maybe",
             "[daemon] log_format_journalctl = %(x)s",
@@ -175,7 +175,7 @@ pub const DIFFERENCES: &[Difference] = &[
         cases: &[
             "[s] ip_prefix = 10.0.0.1, 10.0.0.2",
             "[s] ip_prefix = 10.0.0.1 10.0.0.2",
-            "[s] ip_prefix = 10.0.0.1,\n  2001:db8:1::2",
+            "[s] ip_prefix = 10.0.0.1,\\n  2001:db8:1::2",
             "[s] ip_prefix = 10.0.0.1,",
         ],
     },
