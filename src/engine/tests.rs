@@ -350,9 +350,7 @@ impl Bench {
     fn assert_invariants(&self) {
         let engine = &self.engine;
         let alive = self.jobs.iter().filter(|(id, _)| !self.killed.contains(id));
-        let reconfiguring = alive
-            .filter(|(_, job)| **job == Job::Reconfigure)
-            .count();
+        let reconfiguring = alive.filter(|(_, job)| **job == Job::Reconfigure).count();
         assert!(
             reconfiguring <= engine.routes.channels.len(),
             "more reconfigurations than BIRDs"
