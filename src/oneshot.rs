@@ -85,6 +85,19 @@ pub fn say(loaded: &Loaded) {
     err(&text);
 }
 
+/// What stands in the way of a start, or was assumed for it; warnings are the log's.
+pub fn say_before_start(loaded: &Loaded) {
+    if loaded.config.is_none() {
+        return say(loaded);
+    }
+    let notes: String = loaded
+        .notes
+        .iter()
+        .map(|note| format!("note: {note}\n"))
+        .collect();
+    err(&notes);
+}
+
 /// Prints, and makes the status of it.
 fn out(text: &str) -> ExitCode {
     let mut stdout = io::stdout().lock();

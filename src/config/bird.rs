@@ -277,3 +277,6 @@ pub fn dummies(daemon: &DaemonConfig) -> Vec<Claim<'static>> {
         .map(|family| Claim::dummy(family.dummy))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

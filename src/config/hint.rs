@@ -25,7 +25,7 @@ pub fn setting(unknown: &str) -> Option<&'static Setting> {
             _ => None,
         }
     };
-    nearest.map(|(_, setting)| setting).or_else(by_part)
+    by_part().or(nearest.map(|(_, setting)| setting))
 }
 
 /// The special section that was probably meant by a name that is none.

@@ -9,6 +9,8 @@ mod complaints;
 pub mod document;
 mod expand;
 pub mod facts;
+#[cfg(test)]
+mod fixture;
 mod hint;
 mod ini;
 pub mod load;

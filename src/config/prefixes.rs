@@ -150,3 +150,6 @@ fn complain(claim: &Claim<'_>, message: String, error: bool, complaints: &mut Co
         complaints.warn(claim.origin, claim.section, key, message);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -189,3 +189,6 @@ fn addresses(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>, service: &Servi
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,9 @@
 //! `--drain` and `--undrain`: make or remove a maintenance file, and wait until the daemon has acted upon it.
 //!
-//! Runs in the client, which may wait. The daemon is asked for its status with a growing pause; what it says is judged
-//! by [`satisfied`]. The file is the order and stays whatever comes of the waiting: a daemon that starts later obeys it.
-//! Clock, pause and question come in as functions, so that a test needs neither daemon nor time.
+//! Runs in the client, which may wait. The daemon is asked for its status with a growing pause; what it says
+//! is judged by [`satisfied`]. The file is the order and stays whatever comes of the waiting: a daemon that
+//! starts later obeys it. Clock, pause and question come in as functions, so that a test needs neither daemon
+//! nor time.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -117,8 +118,8 @@ where
     }
 }
 
-/// Whether the daemon has done what was ordered. A service that is no longer drained need not be up yet: it comes
-/// back through `check_rise`, in its own time.
+/// Whether the daemon has done what was ordered. A service that is no longer drained need not be up yet: it
+/// comes back through `check_rise`, in its own time.
 fn satisfied(on: bool, seen: &Observed) -> bool {
     if on {
         seen.maintenance && !seen.advertised && seen.settled
@@ -161,7 +162,8 @@ impl fmt::Display for Report<'_> {
         match self.outcome {
             Outcome::Done { took, .. } if self.on => write!(
                 out,
-                "{service}: drained after {:.1} s: down for maintenance, not advertised, and BIRD has been told",
+                "{service}: drained after {:.1} s: down for maintenance, not advertised, \
+                 and BIRD has been told",
                 took.as_secs_f64()
             ),
             Outcome::Done { seen, took } => write!(

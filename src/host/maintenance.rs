@@ -1,12 +1,12 @@
 //! Follows maintenance files: which of them exist now, and which came or went, without polling.
 //!
-//! inotify(7) tells when something may have changed; a fresh lstat(2) decides, so an event too many does no harm and
-//! a file of any type counts. One watch serves all files of a directory. Every directory and symbolic link on the way
-//! to it is watched for being moved or removed, which wakes nobody in quiet times; where a directory is missing, its
-//! nearest existing ancestor is watched until it appears.
-//! If the kernel refuses a watch (limits, permission) that is said once, and the files are looked at every second
-//! until it is granted. Not seen: another file system mounted over a directory, and changes that another host makes on a
-//! network file system, since inotify knows of neither.
+//! inotify(7) tells when something may have changed; a fresh lstat(2) decides, so an event too many does no
+//! harm and a file of any type counts. One watch serves all files of a directory. Every directory and
+//! symbolic link on the way to it is watched for being moved or removed, which wakes nobody in quiet times;
+//! where a directory is missing, its nearest existing ancestor is watched until it appears. If the kernel
+//! refuses a watch (limits, permission) that is said once, and the files are looked at every second until it
+//! is granted. Not seen: another file system mounted over a directory, and changes that another host makes on
+//! a network file system, since inotify knows of neither.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -24,7 +24,8 @@ use crate::time::Mono;
 mod walk;
 use walk::{Object, Way};
 
-/// How often is looked while the kernel grants no watch, or a directory changes faster than it can be watched.
+/// How often is looked while the kernel grants no watch, or a directory changes faster than it can be
+/// watched.
 const RESCAN: Duration = Duration::from_secs(1);
 /// Tries to set watches on a path that changes at the same time, before [`RESCAN`] takes over.
 const TRIES: usize = 4;
@@ -205,8 +206,8 @@ impl Watch {
         Some((file.path.clone(), present))
     }
 
-    /// Watches whatever is on the way to each file now. Files are to be looked at after it, never before: what
-    /// happens in between then shows as an event.
+    /// Watches whatever is on the way to each file now. Files are to be looked at after it, never before:
+    /// what happens in between then shows as an event.
     fn set_watches(&mut self, now: Mono) {
         self.rescan_at = None;
         if self.files.is_empty() {

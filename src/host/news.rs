@@ -1,8 +1,9 @@
 //! The health of one part of the host: said when it fails, said when it works again, and nothing in between.
 //!
-//! A room that meets trouble outside keeps a [`Health`] and goes on. The reactor takes the [`News`] once a turn and
-//! makes notices of them, so no sink ever logs about itself from inside a write, and nothing recurses.
-//! Left out on purpose: further causes while the trouble lasts. The first one is what has to be repaired.
+//! A room that meets trouble outside keeps a [`Health`] and goes on. The reactor takes the [`News`] once a
+//! turn and makes notices of them, so no sink ever logs about itself from inside a write, and nothing
+//! recurses. Left out on purpose: further causes while the trouble lasts. The first one is what has to be
+//! repaired.
 
 use std::io;
 use std::time::Duration;
@@ -32,7 +33,8 @@ impl From<News> for What {
 #[derive(Debug)]
 pub struct Health {
     part: Part,
-    /// How long after the last failure a success counts as the end: a disk at its brim accepts every second line.
+    /// How long after the last failure a success counts as the end: a disk at its brim accepts every second
+    /// line.
     quiet: Duration,
     trouble: Option<String>,
     lost: u64,
@@ -82,15 +84,12 @@ impl Health {
         }
     }
 
-    /// Names the part anew; only while nothing is wrong, so that the end is said of what the beginning was said of.
+    /// Names the part anew; only while nothing is wrong, so that the end is said of what the beginning was
+    /// said of.
     pub fn rename(&mut self, part: Part) {
         if self.trouble.is_none() {
             self.part = part;
         }
-    }
-
-    pub fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
     }
 
     pub fn take_news(&mut self) -> Vec<News> {
@@ -124,7 +123,7 @@ mod tests {
         health.lost_one();
         health.failed(at(2), || "b".into());
         health.lost_one();
-        assert_eq!(health.trouble(), Some("a"));
+        assert_eq!(health.trouble.as_deref(), Some("a"));
         let news = health.take_news();
         assert_eq!(news.len(), 1);
         assert_eq!(news[0].cause.as_deref(), Some("a"));
@@ -134,7 +133,7 @@ mod tests {
         let news = health.take_news();
         assert_eq!((news.len(), news[0].lost), (1, 2));
         assert_eq!(news[0].cause, None);
-        assert_eq!(health.trouble(), None);
+        assert_eq!(health.trouble, None);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! systemd's notification protocol (sd_notify(3)): datagrams of `KEY=VALUE` lines to `NOTIFY_SOCKET`.
 //!
-//! Without `NOTIFY_SOCKET` every call does nothing. Nothing blocks and nothing fails upward. A message that finds the
-//! manager's queue full waits, because a lost `READY=1` would have systemd kill a healthy daemon; of the waiting
-//! ones the newest [`MOST_UNSENT`] are kept, in order.
-//! The variables stay in our environment, since removing them is unsafe: whoever starts a child leaves them out.
+//! Without `NOTIFY_SOCKET` every call does nothing. Nothing blocks and nothing fails upward. A message that
+//! finds the manager's queue full waits, because a lost `READY=1` would have systemd kill a healthy daemon;
+//! of the waiting ones the newest [`MOST_UNSENT`] are kept, in order. The variables stay in our environment,
+//! since removing them is unsafe: whoever starts a child leaves them out.
 
 use std::collections::VecDeque;
 use std::env;

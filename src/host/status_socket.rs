@@ -1,12 +1,14 @@
 //! The status socket: every connection is answered with one JSON document and closed; and the client for it.
 //!
-//! The server reads nothing, waits for nobody and is bounded in every direction: clients, time for each, accepts a
-//! turn and a second, documents a second. Clients of one turn share one document. When too many come the oldest goes.
+//! The server reads nothing, waits for nobody and is bounded in every direction: clients, time for each,
+//! accepts a turn and a second, documents a second. Clients of one turn share one document. When too many
+//! come the oldest goes.
 //!
-//! The abstract name has no permissions, so any local user may take it before the daemon does. The daemon then says so
-//! and tries again; and the client believes only a listener that runs as root, as the asking user, or as a user whom
-//! the caller names: the owner of the pidfile, a file that only root and the daemon's user can make. Taking the
-//! name can so keep `--status` from an answer, but neither stop the daemon nor mislead the reader.
+//! The abstract name has no permissions, so any local user may take it before the daemon does. The daemon
+//! then says so and tries again; and the client believes only a listener that runs as root, as the asking
+//! user, or as a user whom the caller names: the owner of the pidfile, a file that only root and the daemon's
+//! user can make. Taking the name can so keep `--status` from an answer, but neither stop the daemon nor
+//! mislead the reader.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -30,7 +32,8 @@ const MOST_CLIENTS: usize = 32;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Accepts in one turn of the loop, so that a flood delays no check.
 const MOST_ACCEPTS: usize = 16;
-/// Accepts and documents in one second; beyond it clients wait in the backlog, or get a document of that second.
+/// Accepts and documents in one second; beyond it clients wait in the backlog, or get a document of that
+/// second.
 const SECOND: Duration = Duration::from_secs(1);
 const MOST_ACCEPTS_A_SECOND: u32 = 500;
 const MOST_DOCUMENTS_A_SECOND: u32 = 20;
@@ -90,8 +93,8 @@ impl StatusSocket {
         socket
     }
 
-    /// The descriptors to wait for, and whether for writing (else for reading). If any of them is ready, or has an
-    /// error: [`Self::ready`].
+    /// The descriptors to wait for, and whether for writing (else for reading). If any of them is ready, or
+    /// has an error: [`Self::ready`].
     pub fn fds(&self, now: Mono) -> impl Iterator<Item = (BorrowedFd<'_>, bool)> {
         let listener = self.listener.as_ref().filter(|_| now >= self.accept_at);
         let listener = listener.map(|listener| (listener.as_fd(), false));
@@ -157,8 +160,8 @@ impl StatusSocket {
                 let name = &self.name;
                 self.health.failed(now, || match error.kind() {
                     ErrorKind::AddrInUse => format!(
-                        "cannot bind @{name}: another process has taken the name (see ss -xlp); --status gets no \
-                         answer until it ends"
+                        "cannot bind @{name}: another process has taken the name (see ss -xlp); \
+                         --status gets no answer until it ends"
                     ),
                     _ => format!("cannot bind @{name}: {}", words(&error)),
                 });
@@ -188,7 +191,8 @@ impl StatusSocket {
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => break,
                     ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
-                    // No descriptors or no memory: the client waits in the backlog, and the loop must not spin.
+                    // No descriptors or no memory: the client waits in the backlog, and the loop must not
+                    // spin.
                     _ => {
                         self.accept_at = now + ACCEPT_PAUSE;
                         self.health
@@ -264,18 +268,19 @@ impl NoAnswer {
     pub fn words(&self) -> String {
         match self {
             NoAnswer::NoDaemon => {
-                "no daemon answers: nothing listens on @anycast-healthchecker.status".into()
+                format!("no daemon answers: nothing listens on @{NAME}")
             }
             NoAnswer::Untrusted { uid } => format!(
-                "no daemon answers: @anycast-healthchecker.status is held by user {uid}, who does not own the pidfile"
+                "no daemon answers: @{NAME} is held by user {uid}, \
+                 who does not own the pidfile"
             ),
             NoAnswer::Broken(cause) => format!("no daemon answers: {cause}"),
         }
     }
 }
 
-/// Asks the running daemon, waiting at most `limit` for each step. `trusted`: users besides root and the caller's
-/// own whose daemon is believed.
+/// Asks the running daemon, waiting at most `limit` for each step. `trusted`: users besides root and the
+/// caller's own whose daemon is believed.
 pub fn ask(limit: Duration, trusted: &[u32]) -> Result<Vec<u8>, NoAnswer> {
     ask_at(NAME, limit, |uid| {
         uid == 0 || uid == peer::own_uid() || trusted.contains(&uid)

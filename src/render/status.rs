@@ -192,7 +192,8 @@ fn millis(span: Duration) -> f64 {
     span.as_micros() as f64 / 1000.0
 }
 
-fn summary(services: &[ServiceView]) -> Summary {
+/// How many services are in which state.
+pub fn summary(services: &[ServiceView]) -> Summary {
     let mut summary = Summary {
         services: services.len(),
         ..Summary::default()

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::date::{short_span, span};
 use super::escape::{fit, visible};
-use super::status::{Document, ServiceDoc};
+use super::status::{Document, ServiceDoc, Summary};
 
 /// Rows from which the ill ones are named again at the end: what a small terminal shows at once.
 const LONG_TABLE: usize = 20;
@@ -258,8 +258,8 @@ fn family_name(family: &str) -> String {
 }
 
 /// `3 services: 2 up, 1 down; IPv4 settled; pid 123, up 2 h 3 min`
-fn summary(document: &Document) -> String {
-    let counts = &document.summary;
+/// `3 services: 2 up, 1 down (1 for maintenance)`.
+pub fn counts_line(counts: &Summary) -> String {
     let mut states = Vec::new();
     for (number, word) in [
         (counts.up, "up"),
@@ -279,6 +279,11 @@ fn summary(document: &Document) -> String {
     if counts.maintenance > 0 {
         out.push_str(&format!(" ({} for maintenance)", counts.maintenance));
     }
+    out
+}
+
+fn summary(document: &Document) -> String {
+    let mut out = counts_line(&document.summary);
     let families: Vec<String> = document
         .families
         .iter()

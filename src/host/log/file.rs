@@ -1,11 +1,12 @@
 //! The log file: appended to, rotated, and lost and found again without a word from the caller.
 //!
-//! Rotation follows Python's `RotatingFileHandler`: before a line that would make the file reach `max_bytes`, `.1` …
-//! `.N` move up by one, the oldest goes, the file becomes `.1`; a limit or a number of backups of zero means never. The
-//! size is asked of the kernel each time, so it goes on across restarts and follows a `copytruncate`.
-//! A file that was removed is made anew at the next line; a renamed one is followed until [`LogFile::reopen`], as
-//! logrotate expects. A symbolic link stays, and its target is what is rotated.
-//! A line that a full disk cut short is taken back. Opening is tried at most once a second, and only for a line.
+//! Rotation follows Python's `RotatingFileHandler`: before a line that would make the file reach `max_bytes`,
+//! `.1` … `.N` move up by one, the oldest goes, the file becomes `.1`; a limit or a number of backups of zero
+//! means never. The size is asked of the kernel each time, so it goes on across restarts and follows a
+//! `copytruncate`. A file that was removed is made anew at the next line; a renamed one is followed until
+//! [`LogFile::reopen`], as logrotate expects. A symbolic link stays, and its target is what is rotated. A
+//! line that a full disk cut short is taken back. Opening is tried at most once a second, and only for a
+//! line.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
@@ -19,13 +20,14 @@ use crate::host::news::{Health, News, words};
 use crate::host::sys::log_fd;
 use crate::time::Mono;
 
-/// How long after a failure opening or rotating is tried again: soon enough for a reader, dear enough to be no load.
+/// How long after a failure opening or rotating is tried again: soon enough for a reader, dear enough to be
+/// no load.
 const RETRY: Duration = Duration::from_secs(1);
 /// The highest backup that is ever moved, whatever `log_backups` says, so that a rotation stays a matter of
 /// milliseconds.
 const MOST_BACKUPS: u32 = 1000;
-/// A file that can't be rotated may grow to so many times its limit before lines are dropped: a directory that is
-/// read-only for a while loses nothing, and one that stays so fills no disk.
+/// A file that can't be rotated may grow to so many times its limit before lines are dropped: a directory
+/// that is read-only for a while loses nothing, and one that stays so fills no disk.
 const OVERGROWTH: u64 = 2;
 
 #[derive(Debug)]
@@ -182,7 +184,8 @@ impl LogFile {
         }
     }
 
-    /// Moves the backups up and the file to `.1`, and opens a new one; false if the file is still the full one.
+    /// Moves the backups up and the file to `.1`, and opens a new one; false if the file is still the full
+    /// one.
     fn rotate(&mut self, now: Mono) -> bool {
         let Some(open) = &self.open else {
             return false;

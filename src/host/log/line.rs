@@ -1,7 +1,7 @@
 //! One line into one descriptor, whole or accounted for.
 //!
-//! A line that was cut short (full disk, full pipe) must not swallow the beginning of the next one: `torn` remembers
-//! that the last byte out was no line end, and the next line begins with one.
+//! A line that was cut short (full disk, full pipe) must not swallow the beginning of the next one: `torn`
+//! remembers that the last byte out was no line end, and the next line begins with one.
 
 use std::io::{self, Write};
 
@@ -13,7 +13,8 @@ pub struct Cut {
     pub error: io::Error,
 }
 
-/// Writes `line` and a line end in pieces of at most `piece` bytes, each only if `ready` says that it would not wait.
+/// Writes `line` and a line end in pieces of at most `piece` bytes, each only if `ready` says that it would
+/// not wait.
 pub fn put<W: Write>(
     out: &mut W,
     torn: &mut bool,

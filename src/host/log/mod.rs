@@ -1,10 +1,10 @@
 //! Where log lines go: stdout, a rotating file, a log server, any of them broken at any time.
 //!
-//! [`Sinks`] takes finished lines in the form that each destination wants and never fails upward, blocks or logs about
-//! itself: what is lost is counted, and what there is to say about a sink is taken once a turn with
-//! [`Sinks::take_news`]. stdout is used only where neither `log_file` nor `log_server` is set.
-//! A sink that breaks is told once on stderr as well, because the news may have no other way out.
-//! Left out on purpose: what a line looks like (`render/record.rs`), and resolving names, which would block: see
+//! [`Sinks`] takes finished lines in the form that each destination wants and never fails upward, blocks or
+//! logs about itself: what is lost is counted, and what there is to say about a sink is taken once a turn
+//! with [`Sinks::take_news`]. stdout is used only where neither `log_file` nor `log_server` is set. A sink
+//! that breaks is told once on stderr as well, because the news may have no other way out. Left out on
+//! purpose: what a line looks like (`render/record.rs`), and resolving names, which would block: see
 //! [`Sinks::needs_resolution`].
 
 mod file;
@@ -100,7 +100,7 @@ impl Sinks {
     pub fn reconfigure(&mut self, config: &LogConfig, now: Mono) {
         self.level = config.level;
         self.stderr_to_syslog = config.stderr_to_syslog;
-        self.reconfigure_stderr(config);
+        self.stderr.lead_to(config.stderr_file.as_deref(), now);
         self.reconfigure_file(config, now);
         self.reconfigure_syslog(config, now);
         if self.syslog.is_none() || !self.stderr_to_syslog {
@@ -112,7 +112,14 @@ impl Sinks {
             (false, true) => Form::Journal,
             (false, false) => Form::Text,
         };
-        self.stdout = wanted.then(|| (Console::new(Which::Stdout), form));
+        let old = self.stdout.take();
+        let console = |(console, _)| console;
+        self.stdout = wanted.then(|| {
+            (
+                old.map_or_else(|| Console::new(Which::Stdout), console),
+                form,
+            )
+        });
         self.settle();
     }
 
@@ -129,8 +136,8 @@ impl Sinks {
         self.syslog.as_ref().and_then(Syslog::next_deadline)
     }
 
-    /// The name and port of the log server to resolve now, by a child that runs [`resolve_main`]; asked for once
-    /// until [`Self::resolved`] is called. To be asked once a turn.
+    /// The name and port of the log server to resolve now, by a child that runs [`resolve_main`]; asked for
+    /// once until [`Self::resolved`] is called. To be asked once a turn.
     pub fn needs_resolution(&mut self, now: Mono) -> Option<(String, u16)> {
         self.syslog.as_mut()?.needs_resolution(now)
     }
@@ -151,19 +158,6 @@ impl Sinks {
     /// Lines that did not reach a destination, since the start, over all destinations.
     pub fn dropped(&self) -> u64 {
         self.dropped + self.syslog.as_ref().map_or(0, Syslog::dropped)
-    }
-
-    fn reconfigure_stderr(&mut self, config: &LogConfig) {
-        if let Err(cause) = self.stderr.lead_to(config.stderr_file.as_deref()) {
-            let path = config.stderr_file.clone().unwrap_or_default();
-            let news = News {
-                part: Part::LogFile(path),
-                cause: Some(cause),
-                lost: 0,
-            };
-            say_news(&news);
-            self.news.push(news);
-        }
     }
 
     fn reconfigure_file(&mut self, config: &LogConfig, now: Mono) {
@@ -208,7 +202,7 @@ impl Sinks {
 
     /// Collects what the sinks have to say, and keeps the panic hook's socket the one in use.
     fn settle(&mut self) {
-        let mut news = Vec::new();
+        let mut news = self.stderr.take_news();
         if let Some((file, _)) = &mut self.file {
             news.append(&mut file.take_news());
         }

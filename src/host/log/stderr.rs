@@ -1,9 +1,9 @@
 //! stderr: where it leads, one guarded line on it, and the last words of a panic.
 //!
-//! `stderr_file` puts fd 2 on a file, so that everything that writes there, libraries included, lands in it; the
-//! first stderr is kept and comes back if a reload drops the setting. A panic says one line on stderr and, with
-//! `stderr_log_server`, sends it to the log server over the socket that the sinks use. Neither can block a process that
-//! is about to end.
+//! `stderr_file` puts fd 2 on a file, so that everything that writes there, libraries included, lands in it;
+//! the first stderr is kept and comes back if a reload drops the setting. A panic says one line on stderr
+//! and, with `stderr_log_server`, sends it to the log server over the socket that the sinks use. Neither can
+//! block a process that is about to end.
 
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
@@ -12,37 +12,63 @@ use std::net::UdpSocket;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{self, PanicHookInfo};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use super::stdout::{Console, Which};
 use super::syslog;
 use crate::config::{LogConfig, SyslogConfig};
-use crate::host::news::words;
+use crate::engine::notice::Part;
+use crate::host::news::{Health, News, words};
 use crate::host::sys::log_fd;
+use crate::time::Mono;
 
 /// What the panic hook sends to; kept up to date by the sinks.
 static LAST_SOCKET: Mutex<Option<UdpSocket>> = Mutex::new(None);
 
 #[derive(Debug, Default)]
 pub struct Stderr {
+    /// The stderr that the program was started with, while fd 2 is another.
     original: Option<OwnedFd>,
+    /// Of the last `stderr_file`.
+    health: Option<(PathBuf, Health)>,
 }
 
 impl Stderr {
-    /// Opens `path` and makes it fd 2; `None`: the stderr that the program was started with.
-    pub fn lead_to(&mut self, path: Option<&Path>) -> Result<(), String> {
-        match path {
-            Some(path) => self
-                .redirect(path)
-                .map_err(|error| format!("cannot send stderr there: {}", words(&error))),
-            None => {
-                if let Some(original) = self.original.take() {
-                    log_fd::replace_stderr(original.as_fd())
-                        .map_err(|error| format!("cannot restore stderr: {}", words(&error)))?;
-                }
-                Ok(())
+    /// Opens `path` and makes it fd 2; `None`: the stderr that the program was started with. If that fails,
+    /// fd 2 stays what it is until the next call.
+    pub fn lead_to(&mut self, path: Option<&Path>, now: Mono) {
+        let Some(path) = path else {
+            let restored = self
+                .original
+                .as_ref()
+                .map(|fd| log_fd::replace_stderr(fd.as_fd()));
+            if restored.is_some_and(|outcome| outcome.is_ok()) {
+                self.original = None;
             }
+            return;
+        };
+        let outcome = self.redirect(path);
+        let health = match &mut self.health {
+            Some((known, health)) if known == path => health,
+            slot => {
+                let health = Health::new(Part::LogFile(path.to_path_buf()), Duration::ZERO);
+                &mut slot.insert((path.to_path_buf(), health)).1
+            }
+        };
+        match outcome {
+            Ok(()) => health.works(now),
+            Err(error) => health.failed(now, || {
+                format!("cannot send stderr there: {}", words(&error))
+            }),
+        }
+    }
+
+    pub fn take_news(&mut self) -> Vec<News> {
+        match &mut self.health {
+            Some((_, health)) => health.take_news(),
+            None => Vec::new(),
         }
     }
 
@@ -69,14 +95,15 @@ pub fn say(text: &str) {
 pub fn last_words(config: &LogConfig, text: &str, datagram: impl FnOnce(&SyslogConfig) -> String) {
     let mut stderr = Stderr::default();
     // If the file can't be opened the words stay where the operator started us, which is the next best place.
-    let _ = stderr.lead_to(config.stderr_file.as_deref());
+    stderr.lead_to(config.stderr_file.as_deref(), Mono::default());
     say(text);
     if let (true, Some(server)) = (config.stderr_to_syslog, &config.syslog) {
         syslog::send_last(server, &datagram(server));
     }
 }
 
-/// Has every panic say one line instead of Rust's block of text. `datagram` makes the message for the log server.
+/// Has every panic say one line instead of Rust's block of text. `datagram` makes the message for the log
+/// server.
 pub fn hook_panics(datagram: impl Fn(&str) -> String + Send + Sync + 'static) {
     panic::set_hook(Box::new(move |info| {
         let text = describe(info);
@@ -125,11 +152,4 @@ fn on_one_line(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_line_stays_one_line() {
-        assert_eq!(on_one_line("a\nb\u{1b}[31m é"), "a\\nb\\u{1b}[31m é");
-    }
-}
+mod tests;

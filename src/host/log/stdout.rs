@@ -1,10 +1,11 @@
 //! stdout and stderr as sinks that never hold up the daemon.
 //!
-//! A pipe or terminal whose reader has stopped would block a plain write for ever, and O_NONBLOCK on the inherited
-//! descriptor would change it for the shell, too. So a pipe or terminal is opened anew, through /proc, as a description
-//! of our own that does not block. Where that is refused (a socket of journald's, a terminal of another user) each
-//! write is preceded by a look whether it would go on, and is at most `PIPE_BUF` long, which then fits.
-//! What does not fit is dropped; the caller counts. A regular file as stdout is waited for like any disk.
+//! A pipe or terminal whose reader has stopped would block a plain write for ever, and O_NONBLOCK on the
+//! inherited descriptor would change it for the shell, too. So a pipe or terminal is opened anew, through
+//! /proc, as a description of our own that does not block. Where that is refused (a socket of journald's, a
+//! terminal of another user) each write is preceded by a look whether it would go on, and is at most
+//! `PIPE_BUF` long, which then fits. What does not fit is dropped; the caller counts. A regular file as
+//! stdout is waited for like any disk.
 
 use std::fs::{File, OpenOptions};
 use std::io;

@@ -1,11 +1,13 @@
-//! Lines to a log server: one connected UDP socket that never blocks, and a few lines kept while there is none.
+//! Lines to a log server: one connected UDP socket that never blocks, and a few lines kept while there is
+//! none.
 //!
-//! A host name is never resolved here, because getaddrinfo(3) blocks: [`Syslog::needs_resolution`] asks for it and
-//! [`Syslog::resolved`] takes the answer of a one-shot child that runs [`resolve_main`]. Until the first answer, and
-//! while no socket can be had, the newest [`MOST_WAITING`] lines wait; each carries its own time, so late is not wrong.
-//! A refused datagram (ICMP port unreachable) shows as an error of the next send: it is counted, and that next line
-//! is sent again at once, so the first line after the server's return arrives.
-//! Left out on purpose: noticing a server that swallows everything in silence. UDP has no way to tell.
+//! A host name is never resolved here, because getaddrinfo(3) blocks: [`Syslog::needs_resolution`] asks for
+//! it and [`Syslog::resolved`] takes the answer of a one-shot child that runs [`resolve_main`]. Until the
+//! first answer, and while no socket can be had, the newest [`MOST_WAITING`] lines wait; each carries its own
+//! time, so late is not wrong. A refused datagram (ICMP port unreachable) shows as an error of the next send:
+//! it is counted, and that next line is sent again at once, so the first line after the server's return
+//! arrives. Left out on purpose: noticing a server that swallows everything in silence. UDP has no way to
+//! tell.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
@@ -163,8 +165,11 @@ impl Syslog {
                 lookup.at = now + lookup.pause;
                 lookup.pause = (lookup.pause * 2).min(LONGEST_PAUSE);
                 let cause = other.err().unwrap_or_else(|| "no address found".into());
-                self.health
-                    .failed(now, || format!("cannot resolve: {cause}"));
+                // With a socket the name was only looked up again: the address that is known goes on.
+                if self.socket.is_none() {
+                    self.health
+                        .failed(now, || format!("cannot resolve: {cause}"));
+                }
             }
         }
     }
@@ -326,8 +331,8 @@ fn read_addresses(text: &str) -> Vec<SocketAddr> {
         .collect()
 }
 
-/// The one-shot that may block: writes one `address:port` a line to stdout; status 1 and the cause on stderr if
-/// there is none.
+/// The one-shot that may block: writes one `address:port` a line to stdout; status 1 and the cause on stderr
+/// if there is none.
 pub fn resolve_main(host: &str, port: u16) -> ExitCode {
     let outcome = resolve(host, port).and_then(|addresses| {
         let mut text = String::new();

@@ -60,7 +60,8 @@ impl Inotify {
         })
     }
 
-    /// Watches `path`, or replaces the mask if its inode is watched already; the same inode has the same number.
+    /// Watches `path`, or replaces the mask if its inode is watched already; the same inode has the same
+    /// number.
     pub fn add(&self, path: &Path, mask: u32) -> io::Result<i32> {
         let path = CString::new(path.as_os_str().as_bytes())
             .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;

@@ -1,13 +1,15 @@
-//! What the log sinks need of a descriptor and std does not offer: a look before a write, and fd 2 put elsewhere.
+//! What the log sinks need of a descriptor and std does not offer: a look before a write, and fd 2 put
+//! elsewhere.
 //!
-//! O_NONBLOCK is never set on a descriptor that was inherited: it belongs to the open file description, which the
-//! shell and everything else on that terminal or pipe share.
+//! O_NONBLOCK is never set on a descriptor that was inherited: it belongs to the open file description, which
+//! the shell and everything else on that terminal or pipe share.
 #![allow(unsafe_code)]
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// Flags for opening a sink: a FIFO without a reader is an error instead of a wait, and a terminal does not become ours.
+/// Flags for opening a sink: a FIFO without a reader is an error instead of a wait, and a terminal does not
+/// become ours.
 pub const WITHOUT_WAITING: i32 = libc::O_NONBLOCK | libc::O_NOCTTY;
 
 /// A datagram that no socket of its kind could carry.
@@ -31,8 +33,8 @@ pub fn writable_now(fd: BorrowedFd<'_>) -> bool {
 
 /// Makes fd 2 another name of `target`.
 pub fn replace_stderr(target: BorrowedFd<'_>) -> io::Result<()> {
-    // SAFETY: both numbers are plain integers; `target` is open for the duration of the call, and std treats fd 2 as
-    // a number without an owner, so nothing is closed behind anybody's back.
+    // SAFETY: both numbers are plain integers; `target` is open for the duration of the call, and std treats
+    // fd 2 as a number without an owner, so nothing is closed behind anybody's back.
     let outcome = unsafe { libc::dup2(target.as_raw_fd(), libc::STDERR_FILENO) };
     if outcome < 0 {
         return Err(io::Error::last_os_error());

@@ -1,7 +1,7 @@
 //! The client's end of a stream socket with an abstract name: a connect that gives up, and who the peer is.
 //!
-//! std can connect to such a name, but waits without limit while the listener's backlog is full, and it has no stable
-//! call for SO_PEERCRED.
+//! std can connect to such a name, but waits without limit while the listener's backlog is full, and it has
+//! no stable call for SO_PEERCRED.
 #![allow(unsafe_code)]
 
 use std::io;
