@@ -1,8 +1,9 @@
 //! The state of the daemon as Prometheus text.
 //!
-//! The first families are those of the program that this one replaces, with the same names, labels, types, HELP
-//! texts and order; the rest is ours. One table holds them all, so that a name and its HELP text stand beside what
-//! they count. A service with several prefixes has one sample for each where the label `ip_prefix` exists.
+//! The first families are those of the program that this one replaces, with the same names, labels, types,
+//! HELP texts and order; the rest is ours. One table holds them all, so that a name and its HELP text stand
+//! beside what they count. A service with several prefixes has one sample for each where the label
+//! `ip_prefix` exists.
 //!
 //! Left out on purpose: time stamps (the textfile collector refuses them) and histograms.
 
@@ -17,8 +18,8 @@ use crate::time::Now;
 
 const PREFIX: &str = "anycast_healthchecker_";
 
-/// Bytes that a service with one prefix adds: thirteen samples of about 110 bytes. It sizes the first allocation, so
-/// that the text of 10,000 services is not copied a dozen times while it grows.
+/// Bytes that a service with one prefix adds: thirteen samples of about 110 bytes. It sizes the first
+/// allocation, so that the text of 10,000 services is not copied a dozen times while it grows.
 const BYTES_PER_SERVICE: usize = 1500;
 
 /// Bytes of everything that does not depend on the number of services.
@@ -32,7 +33,8 @@ struct Daemon<'a> {
     alive: bool,
 }
 
-/// One family of metrics: its name behind the common prefix, its type, its HELP text and where its samples come from.
+/// One family of metrics: its name behind the common prefix, its type, its HELP text and where its samples
+/// come from.
 struct Metric {
     name: &'static str,
     kind: &'static str,
@@ -40,15 +42,18 @@ struct Metric {
     source: Source,
 }
 
-/// What a family has samples for. `None` is no sample; the text is one more label, `name="value"`, or empty.
+/// Samples that differ in one more label, `name="value"`; it is empty where there is but one sample.
+type ByLabel<Value> = &'static [(&'static str, Value)];
+
+/// What a family has samples for; `None` is no sample.
 enum Source {
     /// Each prefix of each service; the number is the prefix's index.
     Prefix(fn(&ServiceView<'_>, usize, Now) -> Option<f64>),
     /// Each prefix of each service, as it is written in the configuration.
     Configured,
-    Service(&'static [(&'static str, fn(&ServiceView<'_>, Now) -> Option<f64>)]),
-    Family(&'static [(&'static str, fn(&FamilyView<'_>) -> Option<f64>)]),
-    Daemon(&'static [(&'static str, fn(&Daemon<'_>) -> f64)]),
+    Service(ByLabel<fn(&ServiceView<'_>, Now) -> Option<f64>>),
+    Family(ByLabel<fn(&FamilyView<'_>) -> Option<f64>>),
+    Daemon(ByLabel<fn(&Daemon<'_>) -> f64>),
 }
 
 #[rustfmt::skip]

@@ -264,8 +264,8 @@ fn a_long_word_is_quoted_in_part() {
     assert_eq!(what, format!("'{}…' is no prefix", "z".repeat(QUOTED_MAX)));
 }
 
-/// Every text of five pieces of this vocabulary is read without a panic, and reading what would be written for
-/// the result gives the same prefixes.
+/// Every text of five pieces of this vocabulary is read without a panic, and reading what would be written
+/// for the result gives the same prefixes.
 #[test]
 fn all_short_texts_are_survived() {
     const PIECES: [&[u8]; 11] = [
