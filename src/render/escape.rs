@@ -77,6 +77,9 @@ pub fn push_json(out: &mut String, text: &str) {
 
 /// Appends `text` as the value of a Prometheus label, without the quotes.
 pub fn push_label(out: &mut String, text: &str) {
+    if !text.contains(['"', '\\', '\n']) {
+        return out.push_str(text);
+    }
     for c in text.chars() {
         match c {
             '"' => out.push_str("\\\""),

@@ -174,7 +174,7 @@ pub fn metrics(snapshot: &Snapshot, host: &HostCounters, now: Now, alive: bool) 
         alive,
     };
     let labels = Labels::of(&snapshot.services);
-    let mut out = String::with_capacity(BYTES_FIXED + labels.ends.len() * BYTES_PER_SERVICE);
+    let mut out = String::with_capacity(BYTES_FIXED + labels.rows.len() * BYTES_PER_SERVICE);
     for metric in METRICS {
         for (word, text) in [("HELP", metric.help), ("TYPE", metric.kind)] {
             writeln!(out, "# {word} {PREFIX}{} {text}", metric.name).unwrap_or_default();
@@ -185,73 +185,87 @@ pub fn metrics(snapshot: &Snapshot, host: &HostCounters, now: Now, alive: bool) 
 }
 
 fn samples(out: &mut String, metric: &Metric, daemon: &Daemon, labels: &Labels) {
-    let name = metric.name;
+    let name = &format!("{PREFIX}{}", metric.name);
     let services = &daemon.snapshot.services;
     match &metric.source {
         Source::Prefix(value) => {
-            let mut row = 0;
+            let mut rows = labels.rows.iter();
             for service in services {
-                for index in 0..service.config.prefixes.len() {
+                for (index, row) in rows
+                    .by_ref()
+                    .take(service.config.prefixes.len())
+                    .enumerate()
+                {
                     if let Some(value) = value(service, index, daemon.now) {
-                        sample(out, name, labels.of_row(row), value);
+                        sample(out, name, "", labels.of_prefix(row), value);
                     }
-                    row += 1;
                 }
             }
         }
         Source::Configured => {
             for service in services {
                 for text in &service.config.prefix_texts {
-                    sample(out, name, &prefix_labels(text, &service.config.name), 1.0);
+                    let mut labels = String::new();
+                    push_pair(&mut labels, "ip_prefix", text);
+                    labels.push(',');
+                    push_pair(&mut labels, "service_name", &service.config.name);
+                    sample(out, name, "", &labels, 1.0);
                 }
             }
         }
         Source::Service(by_label) => {
-            let mut text = String::new();
+            let mut rows = labels.rows.iter();
             for service in services {
+                // A service has one prefix at least, and every row of it ends with the service's label.
+                let mut rows = rows.by_ref().take(service.config.prefixes.len());
+                let label = rows.next().map_or("", |row| labels.of_service(row));
+                rows.for_each(drop);
                 for (more, value) in *by_label {
-                    let Some(value) = value(service, daemon.now) else {
-                        continue;
-                    };
-                    text.clear();
-                    text.push_str(more);
-                    if !more.is_empty() {
-                        text.push(',');
+                    if let Some(value) = value(service, daemon.now) {
+                        sample(out, name, more, label, value);
                     }
-                    push_pair(&mut text, "service_name", &service.config.name);
-                    sample(out, name, &text, value);
                 }
             }
         }
         Source::Family(by_label) => {
             for family in &daemon.snapshot.families {
-                let word = family_word(family.family);
+                let label = format!("family=\"{}\"", family_word(family.family));
                 for (more, value) in *by_label {
-                    let comma = if more.is_empty() { "" } else { "," };
                     if let Some(value) = value(family) {
-                        sample(out, name, &format!("family=\"{word}\"{comma}{more}"), value);
+                        sample(out, name, &label, more, value);
                     }
                 }
             }
         }
         Source::Daemon(by_label) => {
             for (label, value) in *by_label {
-                sample(out, name, label, value(daemon));
+                sample(out, name, label, "", value(daemon));
             }
         }
     }
 }
 
-fn sample(out: &mut String, name: &str, labels: &str, value: f64) {
-    out.push_str(PREFIX);
+/// One line: the name, up to two pieces of labels and the value.
+fn sample(out: &mut String, name: &str, first: &str, second: &str, value: f64) {
     out.push_str(name);
-    if !labels.is_empty() {
+    if !first.is_empty() || !second.is_empty() {
         out.push('{');
-        out.push_str(labels);
+        out.push_str(first);
+        if !first.is_empty() && !second.is_empty() {
+            out.push(',');
+        }
+        out.push_str(second);
         out.push('}');
     }
-    // Debug prints the shortest text that reads back as the same number, and `1.0` for one.
-    writeln!(out, " {value:?}").unwrap_or_default();
+    out.push(' ');
+    // Most values are 0 or 1, and the general way takes ten times as long.
+    match value {
+        0.0 => out.push_str("0.0"),
+        1.0 => out.push_str("1.0"),
+        // Debug prints the shortest text that reads back as the same number.
+        _ => write!(out, "{value:?}").unwrap_or_default(),
+    }
+    out.push('\n');
 }
 
 pub fn family_word(family: Family) -> &'static str {
@@ -268,40 +282,46 @@ fn push_pair(out: &mut String, name: &str, value: &str) {
     out.push('"');
 }
 
-fn prefix_labels(prefix: &str, service: &str) -> String {
-    let mut out = String::with_capacity(prefix.len() + service.len() + 32);
-    push_pair(&mut out, "ip_prefix", prefix);
-    out.push(',');
-    push_pair(&mut out, "service_name", service);
-    out
-}
-
-/// The labels of every prefix of every service, made once and used by seven families.
+/// The labels of every prefix of every service, made once for all families.
 struct Labels {
     text: String,
-    /// Where each row's labels end; the next row begins there.
-    ends: Vec<usize>,
+    rows: Vec<Row>,
+}
+
+/// Where in the text the labels of a prefix stand: its own, then that of its service.
+struct Row {
+    prefix: usize,
+    service: usize,
+    end: usize,
 }
 
 impl Labels {
     fn of(services: &[ServiceView]) -> Labels {
-        let mut labels = Labels {
-            text: String::new(),
-            ends: Vec::new(),
-        };
+        let mut text = String::new();
+        let mut rows = Vec::new();
         for service in services {
-            for prefix in &service.config.prefixes {
-                let row = prefix_labels(&prefix.to_string(), &service.config.name);
-                labels.text.push_str(&row);
-                labels.ends.push(labels.text.len());
+            for network in &service.config.prefixes {
+                let prefix = text.len();
+                // An address holds nothing that would have to be escaped.
+                write!(text, "ip_prefix=\"{network}\",").unwrap_or_default();
+                let service_at = text.len();
+                push_pair(&mut text, "service_name", &service.config.name);
+                rows.push(Row {
+                    prefix,
+                    service: service_at,
+                    end: text.len(),
+                });
             }
         }
-        labels
+        Labels { text, rows }
     }
 
-    fn of_row(&self, row: usize) -> &str {
-        let start = if row == 0 { 0 } else { self.ends[row - 1] };
-        &self.text[start..self.ends[row]]
+    fn of_prefix(&self, row: &Row) -> &str {
+        &self.text[row.prefix..row.end]
+    }
+
+    fn of_service(&self, row: &Row) -> &str {
+        &self.text[row.service..row.end]
     }
 }
 

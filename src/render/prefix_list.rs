@@ -247,8 +247,10 @@ impl<'a> Reader<'a> {
             several => {
                 let joined = several.concat();
                 match parse(&joined) {
-                    Some(parsed) => self.take(parsed, &joined, prefixes),
-                    None => return self.words_without_comma(words, prefixes),
+                    Some(parsed) if several.windows(2).all(may_part) => {
+                        self.take(parsed, &joined, prefixes);
+                    }
+                    _ => return self.words_without_comma(words, prefixes),
                 }
             }
         }
@@ -291,6 +293,15 @@ impl<'a> Reader<'a> {
         }
         prefixes.insert(prefix);
     }
+}
+
+/// Whether BIRD takes a blank between these two words of a prefix: around the slash, and before a pattern.
+fn may_part(words: &[&[u8]]) -> bool {
+    words[0].ends_with(b"/")
+        || words[1].starts_with(b"/")
+        || words[1].starts_with(b"+")
+        || words[1].starts_with(b"-")
+        || words[1].starts_with(b"{")
 }
 
 /// The longest part of a word that is quoted.

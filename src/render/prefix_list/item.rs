@@ -39,9 +39,7 @@ pub(super) fn parse(word: &[u8]) -> Option<Parsed> {
     let oddity = match pattern {
         "" => None,
         "+" | "-" => Some("is a pattern and not a prefix"),
-        braces if braces.starts_with('{') && braces.ends_with('}') => {
-            Some("is a pattern and not a prefix")
-        }
+        braces if braces.starts_with('{') => Some("is a pattern and not a prefix"),
         _ => return None,
     };
     Some(Parsed { prefix, oddity })

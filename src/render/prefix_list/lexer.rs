@@ -71,8 +71,14 @@ impl<'a> Lexer<'a> {
                 }
                 b'/' if self.text[start..].starts_with(b"/*") => {
                     self.at += 2;
+                    let inside = self.at;
                     if !self.skip_past(b"*/") {
                         self.complain(|| "a comment without end".to_string());
+                    } else if self.text[inside..self.at]
+                        .windows(2)
+                        .any(|two| two == b"/*")
+                    {
+                        self.complain(|| "a comment within a comment".to_string());
                     }
                 }
                 b'=' | b'[' | b']' | b';' | b',' => {
@@ -102,7 +108,7 @@ impl<'a> Lexer<'a> {
         let start = self.at;
         while let Some(byte) = self.peek() {
             match byte {
-                0..=32 | 0x7f | b'=' | b'[' | b']' | b';' | b',' | b'#' => break,
+                0..=32 | 0x7f | b'=' | b'[' | b']' | b';' | b',' | b'#' | b'\'' | b'"' => break,
                 b'/' if self.text[self.at..].starts_with(b"/*") => break,
                 // The lengths of a pattern, {24,32}, belong to the prefix in front of them.
                 b'{' => {
