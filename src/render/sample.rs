@@ -181,20 +181,7 @@ impl World {
         services[3].counters.not_started = 1;
         let path = "/run/drain me".into();
         down(&mut services[4], Reason::Maintenance { path }, 0);
-        services[5].status = Status::Disabled;
-        services[5].reason = Reason::Disabled;
-        services[5].state_value = None;
-        services[5].next_run = None;
-        services[5].advertised = vec![false];
-        services[5].assigned = vec![None];
-        let (prefix, interface) = (net("10.52.12.5/32"), "lo".to_string());
-        down(
-            &mut services[6],
-            Reason::AddressMissing { prefix, interface },
-            1,
-        );
-        services[6].assigned = vec![Some(false)];
-        services[6].next_run = None;
+        out_of_service(&mut services);
         Snapshot {
             started: at(0.0),
             services,
@@ -225,6 +212,24 @@ impl World {
             },
         }
     }
+}
+
+/// The last two are not checked at present.
+fn out_of_service(services: &mut [ServiceView]) {
+    services[5].status = Status::Disabled;
+    services[5].reason = Reason::Disabled;
+    services[5].state_value = None;
+    services[5].next_run = None;
+    services[5].advertised = vec![false];
+    services[5].assigned = vec![None];
+    let (prefix, interface) = (net("10.52.12.5/32"), "lo".to_string());
+    down(
+        &mut services[6],
+        Reason::AddressMissing { prefix, interface },
+        1,
+    );
+    services[6].assigned = vec![Some(false)];
+    services[6].next_run = None;
 }
 
 fn down(service: &mut ServiceView, reason: Reason, state_value: i32) {

@@ -12,9 +12,10 @@ use crate::render::sample::net;
 
 const MS: Duration = Duration::from_millis(5);
 
+#[rustfmt::skip]
 #[test]
-fn prefix_files() {
-    use Level::{Error, Info, Warning};
+fn repairs_of_prefix_files() {
+    use Level::{Info, Warning};
     let family = Family::V4;
     let path = || "/var/lib/x.conf".into();
     let repaired = |repair| What::FileRepaired {
@@ -29,29 +30,22 @@ fn prefix_files() {
         &format!("{start} did not exist and is made"),
     );
     for (repair, text) in [
-        (
-            Repair::Unreadable("is a directory".to_string()),
-            "cannot be read: is a directory; it is written anew",
-        ),
-        (
-            Repair::WrongVariable(None),
-            "defines no list of the configured name; it is written anew",
-        ),
-        (
-            Repair::WrongVariable(Some("OLD".to_string())),
-            "defines OLD and no list of the configured name; it is written anew with the same prefixes",
-        ),
-        (
-            Repair::DummyMissing,
-            "lacks the dummy prefix, which is put back",
-        ),
-        (
-            Repair::Malformed("'x' is no prefix".to_string()),
-            "is malformed: 'x' is no prefix; it is written anew",
-        ),
+        (Repair::Unreadable("is a directory".to_string()), "cannot be read: is a directory; it is written anew"),
+        (Repair::WrongVariable(None), "defines no list of the configured name; it is written anew"),
+        (Repair::WrongVariable(Some("OLD".to_string())), "defines OLD and no list of the configured name; it is written anew with the same prefixes"),
+        (Repair::DummyMissing, "lacks the dummy prefix, which is put back"),
+        (Repair::Malformed("'x' is no prefix".to_string()), "is malformed: 'x' is no prefix; it is written anew"),
     ] {
         says(repaired(repair), Warning, &format!("{start} {text}"));
     }
+}
+
+#[test]
+fn prefix_files() {
+    use Level::{Error, Info, Warning};
+    let family = Family::V4;
+    let path = || "/var/lib/x.conf".into();
+    let start = "IPv4 prefix file /var/lib/x.conf";
     let without = |removed| What::WithoutCheck {
         family,
         path: path(),
@@ -167,6 +161,7 @@ fn reconfigurations() {
     );
 }
 
+#[rustfmt::skip]
 #[test]
 fn failed_reconfigurations_come_with_a_hint() {
     let sudo = || {
@@ -185,80 +180,25 @@ fn failed_reconfigurations_come_with_a_hint() {
     let unreachable = |text: &str| Refusal::Unreachable(text.to_string());
     let connect = "Unable to connect to server control socket (/run/bird/bird.ctl)";
     for (via, refusal, hint) in [
-        (
-            sudo(),
-            command(1, &format!("{connect}: Permission denied")),
-            "must be in the group",
-        ),
-        (
-            sudo(),
-            command(1, &format!("{connect}: Connection refused")),
-            "is BIRD running",
-        ),
-        (
-            sudo(),
-            command(1, &format!("{connect}: No such file or directory")),
-            "is BIRD running",
-        ),
-        (
-            sudo(),
-            command(1, "sudo: a password is required"),
-            "NOPASSWD",
-        ),
-        (
-            sudo(),
-            command(1, "bird is not in the sudoers file."),
-            "NOPASSWD",
-        ),
-        (
-            sudo(),
-            command(1, "sudo: birdc: command not found"),
-            "installed",
-        ),
+        (sudo(), command(1, &format!("{connect}: Permission denied")), "must be in the group"),
+        (sudo(), command(1, &format!("{connect}: Connection refused")), "is BIRD running"),
+        (sudo(), command(1, &format!("{connect}: No such file or directory")), "is BIRD running"),
+        (sudo(), command(1, "sudo: a password is required"), "NOPASSWD"),
+        (sudo(), command(1, "bird is not in the sudoers file."), "NOPASSWD"),
+        (sudo(), command(1, "sudo: birdc: command not found"), "installed"),
         (sudo(), command(0, ""), "`Reconfigured` is looked for"),
         (sudo(), command(0, "done"), "`Reconfigured` is looked for"),
-        (
-            sudo(),
-            command(0, "x.conf:1:31 syntax error, unexpected ';'"),
-            "`bird -p` checks them",
-        ),
-        (
-            sudo(),
-            unreachable("cannot start birdc: No such file or directory"),
-            "installed",
-        ),
+        (sudo(), command(0, "x.conf:1:31 syntax error, unexpected ';'"), "`bird -p` checks them"),
+        (sudo(), unreachable("cannot start birdc: No such file or directory"), "installed"),
         (sudo(), Refusal::TimedOut, "hangs"),
-        (
-            socket(),
-            said("/etc/bird.conf:13:43 Unable to open included file /x: No such file or directory"),
-            "bird -p",
-        ),
-        (
-            socket(),
-            said("/x/root.conf:1:2 Permission denied"),
-            "bird -p",
-        ),
+        (socket(),
+         said("/etc/bird.conf:13:43 Unable to open included file /x: No such file or directory"), "bird -p"),
+        (socket(), said("/x/root.conf:1:2 Permission denied"), "bird -p"),
         (socket(), said("Access denied"), "restricted"),
-        (
-            socket(),
-            said("Reconfiguration ignored, shutting down"),
-            "stopping",
-        ),
-        (
-            socket(),
-            unreachable("cannot connect: Connection refused (os error 111)"),
-            "is BIRD running",
-        ),
-        (
-            socket(),
-            unreachable("cannot connect: No such file or directory (os error 2)"),
-            "is BIRD running",
-        ),
-        (
-            socket(),
-            unreachable("cannot connect: Permission denied (os error 13)"),
-            "must be in the group",
-        ),
+        (socket(), said("Reconfiguration ignored, shutting down"), "stopping"),
+        (socket(), unreachable("cannot connect: Connection refused (os error 111)"), "is BIRD running"),
+        (socket(), unreachable("cannot connect: No such file or directory (os error 2)"), "is BIRD running"),
+        (socket(), unreachable("cannot connect: Permission denied (os error 13)"), "must be in the group"),
     ] {
         let what = What::ReconfigureFailed {
             families: vec![Family::V4],
@@ -276,18 +216,30 @@ fn failed_reconfigurations_come_with_a_hint() {
             "{text}"
         );
     }
+}
+
+#[test]
+fn failed_reconfigurations_without_a_hint() {
+    let sudo = || Via::Command(["sudo", "birdc", "configure"].map(str::to_string).to_vec());
+    let socket = || Via::Socket("/run/bird/bird.ctl".into());
     let failed = |via, refusal| What::ReconfigureFailed {
         families: Family::ALL.to_vec(),
         via: Rc::new(via),
         refusal,
     };
     says(
-        failed(sudo(), command(3, "odd")),
+        failed(
+            sudo(),
+            Refusal::Command {
+                ended: Ended::Exit(3),
+                said: "odd".to_string(),
+            },
+        ),
         Level::Warning,
         "cannot reconfigure BIRD for IPv4 and IPv6 by 'sudo birdc configure': exit status 3: odd; it is tried again",
     );
     says(
-        failed(socket(), said("Nothing to do")),
+        failed(socket(), Refusal::Said("Nothing to do".to_string())),
         Level::Warning,
         "cannot reconfigure BIRD for IPv4 and IPv6 over /run/bird/bird.ctl: BIRD says: Nothing to do; it is tried again",
     );
