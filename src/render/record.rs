@@ -170,7 +170,7 @@ pub fn json_of(record: &Record, name: &str, message: &str) -> String {
             out,
             ", \"ip_check_disabled\": {}, \"status\": \"{}\"",
             config.ip_check_disabled,
-            words::status(status)
+            status_word(status)
         )
         .unwrap_or_default();
     }
@@ -184,6 +184,15 @@ pub fn json_of(record: &Record, name: &str, message: &str) -> String {
     escape::push_json(&mut out, name);
     out.push('}');
     out
+}
+
+/// The documented values, of which there are three: the state of a service whose check never runs is unknown.
+fn status_word(status: Status) -> &'static str {
+    match status {
+        Status::Up => "up",
+        Status::Down => "down",
+        Status::Unknown | Status::Disabled => "unknown",
+    }
 }
 
 fn push_prefix(out: &mut String, prefix: &IpNetwork) {

@@ -103,6 +103,20 @@ fn json_objects_have_the_documented_keys() {
 }
 
 #[test]
+fn json_knows_three_states() {
+    for (status, word) in [
+        (Status::Up, "up"),
+        (Status::Down, "down"),
+        (Status::Unknown, "unknown"),
+        (Status::Disabled, "unknown"),
+    ] {
+        let of_service = notice("svc", &["10.0.0.1/32"], status);
+        let text = json(&record(&of_service));
+        assert!(text.contains(&format!("\"status\": \"{word}\"")), "{text}");
+    }
+}
+
+#[test]
 fn json_survives_every_name_and_message() {
     use nanoserde::DeJson;
     #[derive(DeJson)]
