@@ -282,4 +282,4 @@ pub fn shown(path: &Path) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

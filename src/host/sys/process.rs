@@ -8,7 +8,7 @@
 //! nor lets ignored signals be reset. A script without `#!` is an error with both libcs; no shell is tried.
 #![allow(unsafe_code)]
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -97,6 +97,7 @@ pub struct Spawner {
 impl Spawner {
     /// `environment`: what every child gets, as `NAME=value`.
     pub fn new(environment: Words) -> io::Result<Spawner> {
+        close_inherited_on_exec();
         Ok(Spawner {
             attributes: Attributes::new()?,
             null: OwnedFd::from(File::open("/dev/null")?),
@@ -206,6 +207,20 @@ impl Drop for Actions {
     fn drop(&mut self) {
         // SAFETY: they were initialised and are destroyed once.
         unsafe { libc::posix_spawn_file_actions_destroy(&mut *self.0) };
+    }
+}
+
+/// What a careless parent left open for us is not passed on. Ours are closed on exec anyway. Without /proc it stays
+/// as it is, which does no harm of ours.
+fn close_inherited_on_exec() {
+    let entries = fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    for fd in numbers.filter(|&fd: &libc::c_int| fd > 2) {
+        // SAFETY: plain integers. Only the flag of this descriptor, whoever owns it, is set.
+        unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
     }
 }
 

@@ -125,3 +125,47 @@ impl SignalFd {
         signals
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// To this thread only, so that other tests of the process notice nothing.
+    fn raise(signal: libc::c_int) {
+        // SAFETY: plain integers.
+        assert_eq!(unsafe { libc::raise(signal) }, 0);
+    }
+
+    #[test]
+    fn what_was_raised_is_read_once() {
+        let signals = SignalFd::open().unwrap();
+        assert_eq!(signals.read(), Signals::default());
+        raise(libc::SIGURG);
+        raise(libc::SIGURG);
+        raise(libc::SIGTERM);
+        raise(libc::SIGHUP);
+        raise(libc::SIGCHLD);
+        let expected = Signals {
+            child: true,
+            hangup: true,
+            urgent: true,
+            stop: Some("SIGTERM"),
+        };
+        assert_eq!(signals.read(), expected);
+        assert_eq!(signals.read(), Signals::default());
+        raise(libc::SIGINT);
+        assert_eq!(signals.read().stop, Some("SIGINT"));
+    }
+
+    #[test]
+    fn preparing_leaves_an_empty_mask_and_only_sigpipe_ignored() {
+        let blocked = SignalFd::open().unwrap();
+        prepare().unwrap();
+        drop(blocked);
+        assert!(ignored().contains(&libc::SIGPIPE));
+        assert!(!ignored().contains(&libc::SIGCHLD));
+        // A blocked SIGURG would stay pending; an unblocked one is thrown away, which is its default.
+        raise(libc::SIGURG);
+        assert!(!SignalFd::open().unwrap().read().urgent);
+    }
+}
