@@ -25,6 +25,7 @@ const PIDFILE_MAX: usize = 256;
 /// The right to run, held for life.
 pub struct Instance {
     pidfile: Option<PathBuf>,
+    predecessor_died: bool,
     /// Held, never read.
     _lock: UnixDatagram,
 }
@@ -37,11 +38,17 @@ impl Instance {
 
     fn acquire_as(name: &str, pidfile: &Path) -> Result<Instance, String> {
         let lock = lock(name)?;
-        write_pidfile(pidfile)?;
+        let predecessor_died = write_pidfile(pidfile)?;
         Ok(Instance {
+            predecessor_died,
             pidfile: Some(pidfile.to_path_buf()),
             _lock: lock,
         })
+    }
+
+    /// Whether a stale pidfile was found: the last daemon did not come to an orderly end.
+    pub fn predecessor_died(&self) -> bool {
+        self.predecessor_died
     }
 
     /// Removes the pidfile, unless it has become somebody else's, and gives up the lock.
@@ -97,8 +104,9 @@ fn lock(name: &str) -> Result<UnixDatagram, String> {
     Ok(bound)
 }
 
-fn write_pidfile(path: &Path) -> Result<(), String> {
-    match read_pid(path) {
+/// True if a stale one was replaced.
+fn write_pidfile(path: &Path) -> Result<bool, String> {
+    let stale = match read_pid(path) {
         Ok(Some(pid)) if pid != Pid::own() && process::exists(pid) => {
             return Err(format!(
                 "the pidfile {0} names process {1}, which is alive: stop it, or remove the file if {1} is another program",
@@ -106,19 +114,19 @@ fn write_pidfile(path: &Path) -> Result<(), String> {
                 pid.number()
             ));
         }
-        Ok(_) => {}
+        Ok(_) => true,
         // What can't be read may still be replaced; what is no file is refused there.
-        Err(_) => {}
-    }
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    };
     let line = format!("{}\n", Pid::own().number());
     let Err(error) = disk::replace_here(path, line.as_bytes()) else {
-        return Ok(());
+        return Ok(stale);
     };
     // A directory of others may hold a pidfile that was given to us.
     if error.kind() == io::ErrorKind::PermissionDenied
         && write_in_place(path, line.as_bytes()).is_ok()
     {
-        return Ok(());
+        return Ok(stale);
     }
     let hint = match error.kind() {
         io::ErrorKind::NotFound => "; make that directory, or set pidfile in [daemon]",

@@ -5,10 +5,14 @@
 //! interrupted poll is a poll that found nothing. What std can do safely (files, sockets, reading and writing) is left
 //! to std. Every descriptor is closed on exec.
 
+pub mod access;
 pub mod clock;
 pub mod files;
+pub mod inotify;
 pub mod limits;
+pub mod log_fd;
 pub mod netlink;
+pub mod peer;
 pub mod poll;
 pub mod process;
 pub mod signal;
