@@ -34,6 +34,7 @@ fn own() -> String {
 fn the_second_instance_is_refused_and_changes_nothing() {
     let (_dir, name, pidfile) = place("second");
     let first = Instance::acquire_as(&name, &pidfile).unwrap();
+    assert!(!first.predecessor_died());
     let other = pidfile.with_extension("other");
     let error = Instance::acquire_as(&name, &other).err().unwrap();
     assert!(error.contains("another instance is running"), "{error}");
@@ -73,6 +74,7 @@ fn a_stale_pidfile_is_replaced() {
         fs::write(&pidfile, content).unwrap();
         let instance = acquire_again(&name, &pidfile);
         assert_eq!(fs::read_to_string(&pidfile).unwrap(), own, "{content:?}");
+        assert!(instance.predecessor_died(), "{content:?}");
         instance.release().unwrap();
         assert!(!pidfile.exists());
     }

@@ -50,7 +50,7 @@ fn words(list: &[&str]) -> Vec<String> {
     list.iter().map(ToString::to_string).collect()
 }
 
-fn start(jobs: &mut Jobs, job: u32, list: &[&str]) -> Result<(), StartFailure> {
+fn start(jobs: &mut Jobs, job: u64, list: &[&str]) -> Result<(), StartFailure> {
     let words = words(list);
     let command = Command {
         words: &words,
@@ -60,7 +60,7 @@ fn start(jobs: &mut Jobs, job: u32, list: &[&str]) -> Result<(), StartFailure> {
     jobs.start(JobId(job), &command)
 }
 
-fn shell(jobs: &mut Jobs, job: u32, script: &str) {
+fn shell(jobs: &mut Jobs, job: u64, script: &str) {
     start(jobs, job, &["/bin/sh", "-c", script]).unwrap();
 }
 
@@ -69,8 +69,12 @@ fn finish(jobs: &mut Jobs) -> Vec<Finished> {
     let started = Instant::now();
     let mut finished = Vec::new();
     let mut set = PollSet::default();
-    while jobs.running() > 0 {
-        assert!(started.elapsed() < PATIENCE, "{} run on", jobs.running());
+    while jobs.running.len() > 0 {
+        assert!(
+            started.elapsed() < PATIENCE,
+            "{} run on",
+            jobs.running.len()
+        );
         set.clear();
         jobs.poll(&mut set);
         set.wait(Some(Duration::from_millis(5))).unwrap();
@@ -350,7 +354,7 @@ fn what_cannot_be_started_says_why() {
             assert_eq!(failure.status, status, "{failure:?}");
             assert!(failure.cause.contains(part), "{failure:?}");
         }
-        assert_eq!(jobs.running(), 0);
+        assert_eq!(jobs.running.len(), 0);
         drop(jobs);
         assert_eq!(open_descriptors(), before);
         assert!(process::reap_any().is_none(), "nothing is left to reap");
@@ -404,7 +408,7 @@ fn too_few_descriptors_fail_one_start_and_nothing_else() {
             };
             assert_eq!(failure.status, 126);
             assert!(failure.cause.contains("limit on open files"), "{failure:?}");
-            assert_eq!(finish(&mut jobs).len(), started as usize);
+            assert_eq!(finish(&mut jobs).len() as u64, started);
             start(&mut jobs, 100, &["/bin/true"]).unwrap();
             assert_eq!(finish(&mut jobs)[0].ended, Ended::Exit(0));
         },
