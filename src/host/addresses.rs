@@ -1,8 +1,8 @@
 //! The addresses of this host by interface: one dump at the start, then the kernel's notifications.
 //!
-//! [`Watch`] keeps a table that agrees with the kernel's. Whenever a notification was lost or not understood, the
-//! whole is dumped again; until that has worked the watch says so by an error, and [`Watch::refresh`] is due. No
-//! privilege is needed. Alternative names and labels of interfaces are not looked at.
+//! [`Watch`] keeps a table that agrees with the kernel's. Whenever a notification was lost or not understood,
+//! the whole is dumped again; until that has worked the watch says so by an error, and [`Watch::refresh`] is
+//! due. No privilege is needed. Alternative names and labels of interfaces are not looked at.
 
 mod message;
 mod table;
@@ -110,8 +110,8 @@ impl Watch {
 
     /// Subscribes and dumps anew.
     ///
-    /// The old queue is given up with its socket: after an overflow it may tell of an address that came, and not that it went
-    /// again, which must not be applied to a newer table.
+    /// The old queue is given up with its socket: after an overflow it may tell of an address that came, and
+    /// not that it went again, which must not be applied to a newer table.
     pub fn refresh(&mut self) -> io::Result<Change> {
         self.stale = true;
         let fresh = Watch::open()?;

@@ -183,8 +183,8 @@ fn several_messages_follow_each_other_aligned() {
     assert_eq!(parse(&[]), []);
 }
 
-/// Every way to cut a datagram short and every single byte replaced: no panic, no endless loop, and what is cut short
-/// is seen to be so unless the cut lies between messages.
+/// Every way to cut a datagram short and every single byte replaced: no panic, no endless loop, and what is
+/// cut short is seen to be so unless the cut lies between messages.
 #[test]
 fn no_length_is_trusted() {
     let ip = octets("10.0.0.1");

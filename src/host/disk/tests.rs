@@ -202,7 +202,8 @@ fn only_what_predecessors_left_is_swept() {
     expected.push("link.conf");
     expected.sort_unstable();
     assert_eq!(dir.names(), expected);
-    // With the pid of this process it is no obstacle, even unswept: process 1 of a container always has the same.
+    // With the pid of this process it is no obstacle, even unswept: process 1 of a container always has the
+    // same.
     fs::write(temporary_name(&path), "half").unwrap();
     replace(&path, b"new").unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"new");

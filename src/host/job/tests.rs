@@ -1,5 +1,5 @@
-//! Each test runs in a process of its own: reaping takes any child of the process, so tests in one process would steal
-//! each other's.
+//! Each test runs in a process of its own: reaping takes any child of the process, so tests in one process
+//! would steal each other's.
 
 use std::collections::BTreeSet;
 use std::process::Command as Program;

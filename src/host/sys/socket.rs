@@ -10,8 +10,8 @@ use std::path::Path;
 
 use super::cvt;
 
-/// Connects to the socket at `path`. std's connect would wait for room in the queue of a server that does not accept;
-/// here that is `WouldBlock`.
+/// Connects to the socket at `path`. std's connect would wait for room in the queue of a server that does not
+/// accept; here that is `WouldBlock`.
 pub fn connect_stream(path: &Path) -> io::Result<UnixStream> {
     let (address, length) = unix_address(path)?;
     let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
