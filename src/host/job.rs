@@ -284,11 +284,18 @@ fn is_ours_alone(name: &[u8], value: &[u8]) -> bool {
     }
 }
 
+/// What to do about EMFILE, which comes from our pipes or from the one that musl's posix_spawn makes for itself.
+const MORE_FILES: &str = " (raise the limit on open files, LimitNOFILE= of systemd)";
+
 fn no_pipe(error: &io::Error) -> StartFailure {
+    let hint = match error.raw_os_error() {
+        Some(process::EMFILE) => MORE_FILES,
+        _ => "",
+    };
     StartFailure {
         status: 126,
         cause: format!(
-            "cannot make a pipe for its output: {} (raise the limit on open files, LimitNOFILE= of systemd)",
+            "cannot make a pipe for its output: {}{hint}",
             sys::cause(error)
         ),
     }
@@ -309,10 +316,11 @@ fn not_started(command: &Command, error: &io::Error) -> StartFailure {
         }
         io::ErrorKind::PermissionDenied => " (is it executable, and by this user?)",
         io::ErrorKind::WouldBlock => " (the limit on processes of this user is reached)",
-        _ if error.raw_os_error() == Some(process::ENOEXEC) => {
-            " (a script must begin with #! and its interpreter)"
-        }
-        _ => "",
+        _ => match error.raw_os_error() {
+            Some(process::ENOEXEC) => " (a script must begin with #! and its interpreter)",
+            Some(process::EMFILE) => MORE_FILES,
+            _ => "",
+        },
     };
     StartFailure {
         status: if missing { 127 } else { 126 },

@@ -132,7 +132,7 @@ mod tests {
     /// Whatever the zone of the machine, fields and offset together name the same moment.
     #[test]
     fn the_calendar_names_the_moment() {
-        for seconds in [0, 951_782_400, 1_511_372_123, 4_107_542_399, 7_983_750_000] {
+        for seconds in [0, 951_782_400, 1_511_372_123, 2_147_483_648, 4_107_542_399] {
             let c = local_calendar(Wall::from_micros(seconds * 1_000_000 + 42));
             let days = days_from_civil(i64::from(c.year), i64::from(c.month), i64::from(c.day));
             let clock = i64::from(c.hour * 3600 + c.minute * 60 + c.second);

@@ -19,7 +19,7 @@ use std::ptr;
 
 use super::{cvt, cvt_nz, signal};
 
-pub use libc::ENOEXEC;
+pub use libc::{EMFILE, ENOEXEC};
 
 /// A process that exists, or has existed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
