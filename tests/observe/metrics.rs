@@ -18,9 +18,11 @@ fn exporting(name: &str, settings: &[(&str, &str)]) -> Lab {
     let own = [
         ("prometheus_exporter", "true"),
         ("prometheus_collector_textfile_dir", directory.as_str()),
-        ("prometheus_exporter_interval", "0.5"),
+        ("prometheus_exporter_interval", "1"),
     ];
-    lab.daemon(&[&own, settings].concat());
+    let given = |name: &str| settings.iter().any(|(other, _)| *other == name);
+    let own = own.into_iter().filter(|(name, _)| !given(name));
+    lab.daemon(&own.chain(settings.iter().copied()).collect::<Vec<_>>());
     lab
 }
 
