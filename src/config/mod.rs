@@ -25,7 +25,6 @@ pub mod settings;
 pub mod text;
 pub mod words;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -46,13 +45,6 @@ impl Family {
         match prefix {
             IpNetwork::V4(_) => Family::V4,
             IpNetwork::V6(_) => Family::V6,
-        }
-    }
-
-    pub fn of_address(address: &IpAddr) -> Family {
-        match address {
-            IpAddr::V4(_) => Family::V4,
-            IpAddr::V6(_) => Family::V6,
         }
     }
 

@@ -108,7 +108,6 @@ impl Engine {
             .adopt_file(family, purge, |prefix| claims.contains_key(prefix));
         if let (Some((path, prefixes)), removed) = (strangers, purge) {
             self.desk.say(What::WithoutCheck {
-                family,
                 path,
                 prefixes,
                 removed,

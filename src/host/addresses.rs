@@ -1,7 +1,7 @@
 //! The addresses of this host by interface: one dump at the start, then the kernel's notifications.
 //!
 //! [`Watch`] keeps a table that agrees with the kernel's. Whenever a notification was lost or not understood, the
-//! whole is dumped again; until that has worked the watch says so by an error and remains [stale](Watch::is_stale). No
+//! whole is dumped again; until that has worked the watch says so by an error, and [`Watch::refresh`] is due. No
 //! privilege is needed. Alternative names and labels of interfaces are not looked at.
 
 mod message;
@@ -68,11 +68,6 @@ impl Watch {
 
     pub fn addresses(&self) -> Addresses {
         self.table.addresses()
-    }
-
-    /// Whether notifications were lost and the dump that should make up for them has failed: [`Watch::refresh`] is due.
-    pub fn is_stale(&self) -> bool {
-        self.stale
     }
 
     /// Takes in what the kernel has told since the last time.

@@ -93,10 +93,6 @@ impl Jobs {
         })
     }
 
-    pub fn running(&self) -> usize {
-        self.running.len()
-    }
-
     /// Starts a command. After an error nothing is left behind.
     pub fn start(&mut self, job: JobId, command: &Command) -> Result<(), StartFailure> {
         self.prepare(command)

@@ -12,7 +12,7 @@ use nanoserde::{DeJson, SerJson};
 use super::metrics::family_word;
 use super::{date, record, words};
 use crate::engine::snapshot::{FamilyView, HostCounters, ServiceView, Snapshot};
-use crate::engine::vocab::{Reason, Status, Verdict};
+use crate::engine::vocab::{Status, Verdict};
 use crate::time::{Mono, Now};
 
 mod shape;
