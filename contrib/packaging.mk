@@ -34,7 +34,7 @@ AT_PREFIX = sed -e 's|/usr/sbin/$(NAME)|$(SBINDIR)/$(NAME)|g' -e 's|/usr/lib/$(N
 UNITS := $(NAME).service $(NAME)-withdraw.service
 DROP_INS := 10-anycast-run-now.conf 10-anycast-prefixes.conf 20-allow-sudo.conf
 
-.PHONY: install cross minimal dist deb
+.PHONY: install cross minimal dist deb contrib-tools
 
 install:
 	@test -f '$(BIN)' || { echo "cannot install $(BIN): it is not built, run make build or give BIN=" >&2; exit 1; }
@@ -76,6 +76,10 @@ cross:
 
 minimal:
 	@CARGO_TARGET_DIR='$(CARGO_TARGET_DIR)' contrib/cross/build --minimal '$(or $(TARGET),$(DEFAULT_TARGET))'
+
+# What tests/contrib.rs runs.
+contrib-tools:
+	@CARGO_TARGET_DIR='$(CARGO_TARGET_DIR)' contrib/test-tools
 
 dist:
 	@CARGO_TARGET_DIR='$(CARGO_TARGET_DIR)' contrib/dist '$(DIST)' '$(VERSION)' $(TARGETS)
