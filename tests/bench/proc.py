@@ -1,0 +1,51 @@
+"""What the kernel says about a process: its own processor time, memory, descriptors, threads and wake-ups."""
+
+import os
+
+
+def tasks(pid):
+    """The directories of its threads."""
+    return [f"/proc/{pid}/task/{task}" for task in os.listdir(f"/proc/{pid}/task")]
+
+
+def read(path):
+    """The text of a file that may vanish with its thread."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def cpu_ns(pid):
+    """Nanoseconds on a processor, of all its threads and none of its children."""
+    return sum(int(text.split()[0]) for text in (read(f"{task}/schedstat") for task in tasks(pid)) if text)
+
+
+def wakeups(pid):
+    """How often its threads have gone to sleep of their own will."""
+    return sum(field(read(f"{task}/status"), "voluntary_ctxt_switches") for task in tasks(pid))
+
+
+def field(text, name):
+    """The number behind `name:` in one of the kernel's tables."""
+    for line in text.splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1])
+    return 0
+
+
+def memory_kib(pid):
+    """Resident memory and the anonymous part of it, exact (VmRSS may lag by some pages)."""
+    text = read(f"/proc/{pid}/smaps_rollup")
+    return field(text, "Rss"), field(text, "Anonymous")
+
+
+def descriptors(pid):
+    """The number of open descriptors."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def threads(pid):
+    """The number of threads."""
+    return len(tasks(pid))
