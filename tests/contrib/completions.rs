@@ -119,7 +119,7 @@ fn zsh() {
         let text = crate::tools::read(dir.at("words"));
         let mut words: Vec<String> = text
             .lines()
-            .filter(|line| *line != "done")
+            .filter(|line| *line != "done" && !line.is_empty())
             .map(String::from)
             .collect();
         words.sort();
