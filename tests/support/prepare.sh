@@ -113,6 +113,7 @@ test)
     prepare_bird
     prepare_tools
     prepare_reference
+    contrib/test-tools
     say "ready: $(PATH=$PATH:/usr/sbin bird --version 2>&1), reference $reference, rsyslog and node exporter in $tools"
     ;;
 bird) prepare_bird ;;
