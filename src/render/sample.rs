@@ -16,7 +16,7 @@ use crate::time::{Calendar, Mono, Now, Wall};
 pub const PID: u32 = 4711;
 
 pub fn net(text: &str) -> IpNetwork {
-    text.parse().unwrap()
+    text.parse().expect("a prefix")
 }
 
 /// 2026-11-23 05:46:23.339709 UTC, two hours, three minutes and 4.5 seconds after the start.
