@@ -7,7 +7,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from board import BIRD_LOG, Board, NotMeasured, REPLACED, wait_for
+from board import Board, NotMeasured, wait_for
 from lab import prefix
 
 DUMMY = "10.189.200.255/32"
@@ -23,7 +23,7 @@ class Plan:
     splay: float = 0.0
     fast: int = 0
     fast_interval: float = 0.25
-    announced: bool = False  # the prefix file holds all of them at the start, so that their first verdict changes nothing
+    announced: bool = False  # the prefix file holds all of them at the start: their first verdict changes nothing
     update_interval: float = 0.25  # ours and the floor; the reference has no such thing
     reconfigure: tuple = ()  # instead of the stand-in for birdc
     socket: str = ""  # ours: BIRD's control socket instead of a command
@@ -58,7 +58,8 @@ def write_configuration(lab, plan, program):
     lines = ["[daemon]", *(f"{key} = {value}" for key, value in daemon.items())]
     (lab.work / "daemon.conf").write_text("\n".join(lines) + "\n")
 
-    lines = ["[DEFAULT]", "interface = lo", "check_timeout = 10", "check_rise = 1", "check_fail = 1", "check_disabled = false"]
+    lines = ["[DEFAULT]", "interface = lo", "check_timeout = 10"]
+    lines += ["check_rise = 1", "check_fail = 1", "check_disabled = false"]
     for index in range(plan.total):
         interval = plan.interval if index < plan.services else plan.fast_interval
         lines += [f"[s{index}]", f"ip_prefix = {prefix(index)}", f"check_interval = {interval}"]
@@ -103,6 +104,7 @@ class Daemon:
         self.pidfile = lab.work / "pid"
         self.output = lab.work / "output"
         self.board = self.process = self.watcher = None
+        self.begun = 0  # the place on the board from which on its checks count
 
     def prepare(self):
         """Files and addresses as the plan wants them, and nothing left of the daemon before."""
@@ -129,6 +131,8 @@ class Daemon:
                     command(self.lab, self.plan, self.program), stdin=subprocess.DEVNULL, stdout=output, stderr=output
                 )
             wait_for("pidfile", self._has_started, START)
+            if self.program == "reference":
+                self.begun = self.board.mark()  # it tries every command before it starts
         except BaseException:
             self.__exit__()
             raise
@@ -157,7 +161,7 @@ class Daemon:
     def announced(self):
         """How many prefixes the file holds now, the dummy not counted."""
         try:
-            return self.prefixes.read_text().count("/32") - 1
+            return self.prefixes.read_text().partition("[")[2].count("/32") - 1
         except FileNotFoundError:
             return 0
 
@@ -223,6 +227,3 @@ class Bird:
     def __exit__(self, *_):
         self.process.terminate()
         self.process.wait(5)
-
-
-__all__ = ["BIRD_LOG", "Bird", "Daemon", "Plan", "REPLACED", "command"]

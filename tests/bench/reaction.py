@@ -10,8 +10,9 @@ from table import Row, Target
 
 
 def flips(daemon, count, last):
-    """Turns the verdicts of the fast services over, one after another, and each time waits until `last` was seen; yields milliseconds
-    from the end of the deciding check to the new file and to the first record of kind `last`."""
+    """Turns the verdicts of the fast services over, one after another, and each time waits until `last` was
+    seen; yields milliseconds from the end of the deciding check to the new file and to the first record of
+    kind `last`."""
     board, first = daemon.board, daemon.plan.services
     for turn in range(count):
         index = first + turn % daemon.plan.fast
@@ -34,13 +35,15 @@ def flips(daemon, count, last):
 
 def pooled(results, column):
     """All the rounds' times of a kind in one list for each program."""
-    return {program: [pair[column] for each in rounds for pair in each] for program, rounds in results.items() if rounds}
+    return {
+        program: [pair[column] for each in rounds for pair in each] for program, rounds in results.items() if rounds
+    }
 
 
 def reaction(lab):
-    """One of 10 services (every 0.25 s, rise and fall 1) changes while 200 others run every 2 s; from the clock that the check reads before
-    its exit to the rename (inotify, real-time priority) and to the first instruction of the stand-in for birdc; update interval 0; 2 rounds of 60
-    changes (the reference: 1 of 20)"""
+    """One of 10 services (every 0.25 s, rise and fall 1) changes while 200 others run every 2 s; from the
+    clock that the check reads before its exit to the rename (inotify, real-time priority) and to the first
+    instruction of the stand-in for birdc; update interval 0; 2 rounds of 60 changes (the reference: 1 of 20)"""
 
     def measure(program):
         plan = Plan(services=200, interval=2.0, splay=2.0, fast=10, announced=True, update_interval=0)
@@ -60,8 +63,8 @@ def reaction(lab):
 
 
 def bird(lab):
-    """The same with a real BIRD and no other services: from the check's exit to the line `Reconfigured` in BIRD's log; ours by the control socket and
-    by birdc, floor and reference by birdc; 2 rounds of 20 changes"""
+    """The same with a real BIRD and no other services: from the check's exit to the line `Reconfigured` in
+    BIRD's log; ours by the control socket and by birdc, floor and reference by birdc; 2 rounds of 20 changes"""
     missing = [tool for tool in ("bird", "birdc") if not shutil.which(tool)]
     if missing:
         lab.failures.append(f"real BIRD: {' and '.join(missing)} not installed (package bird2)")
@@ -73,7 +76,14 @@ def bird(lab):
         def measure(program):
             socket = real.socket if program == "ours" else ""
             plan = Plan(
-                services=0, fast=10, announced=True, update_interval=0, splay=0.25, reconfigure=birdc, socket=socket, bird_log=real.log
+                services=0,
+                fast=10,
+                splay=0.25,
+                announced=True,
+                update_interval=0,
+                reconfigure=birdc,
+                socket=socket,
+                bird_log=real.log,
             )
             with Daemon(lab, plan, program.split()[0]) as daemon:
                 daemon.settle(0.8)
@@ -83,8 +93,8 @@ def bird(lab):
     times = pooled(results, 1)
     middle = {program: statistics.median(found) for program, found in times.items()}
     by_command = middle.pop("ours by birdc", None)
-    with_birdc = {**middle, "ours": by_command}
+    by_socket = {**middle, "birdc": by_command}
     return [
-        Row("real BIRD: ours by control socket, others by birdc", "ms", {**middle, "birdc": by_command}, [Target(1, "birdc")]),
-        Row("real BIRD: all by birdc", "ms", with_birdc),
+        Row("real BIRD: ours by control socket, others by birdc", "ms", by_socket, [Target(1, "birdc")]),
+        Row("real BIRD: all by birdc", "ms", {**middle, "ours": by_command}),
     ]

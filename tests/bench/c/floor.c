@@ -1,9 +1,11 @@
-/* The floor: the least that a single-threaded daemon with poll, signalfd and posix_spawn can spend on this work.
+/* The floor: the least that a single-threaded daemon with poll, signalfd and posix_spawn can spend on this
+ * work.
  *
- * It schedules checks on a grid, starts them with two pipes and /dev/null in process groups of their own, reads what they
- * say, reaps them, counts rise and fall, and at a change replaces the prefix file and runs the reconfigure command, one
- * at a time. It has no configuration, no logs, no time-outs, no address checks, no metrics, no status: what a real daemon
- * spends beyond it is the price of these. All settings are KEY=VALUE arguments, see main().
+ * It schedules checks on a grid, starts them with two pipes and /dev/null in process groups of their own,
+ * reads what they say, reaps them, counts rise and fall, and at a change replaces the prefix file and runs
+ * the reconfigure command, one at a time. It has no configuration, no logs, no time-outs, no address checks,
+ * no metrics, no status: what a real daemon spends beyond it is the price of these. All settings are
+ * KEY=VALUE arguments, see main().
  */
 #define _GNU_SOURCE
 #include <errno.h>
