@@ -1,9 +1,31 @@
-//! Table of contents.
-#![allow(dead_code)]
+//! Table of contents: arguments → what to do → exit code.
+
+mod cli;
 mod config;
 mod engine;
 mod host;
+mod oneshot;
 mod render;
 mod time;
+mod wheel;
 
-fn main() {}
+use std::process::ExitCode;
+
+use cli::Command;
+
+fn main() -> ExitCode {
+    host::prepare();
+    if let Some(code) = host::hidden_mode(std::env::args_os()) {
+        return code;
+    }
+    match cli::parse(std::env::args_os().skip(1)) {
+        Err(error) => oneshot::usage(&error),
+        Ok(Command::Help) => oneshot::help(),
+        Ok(Command::Version) => oneshot::version(),
+        Ok(Command::PrintDefaults) => oneshot::print_defaults(),
+        Ok(Command::Check(source)) => oneshot::check(&source),
+        Ok(Command::PrintConf { source, json }) => oneshot::print_conf(&source, json),
+        Ok(Command::Run(source)) => host::reactor::run(source),
+        Ok(_) => ExitCode::FAILURE,
+    }
+}

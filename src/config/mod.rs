@@ -3,7 +3,28 @@
 //! A [`Config`] exists only if every rule of `check.rs` holds, so the rest of the program never asks again
 //! whether an interval is positive or a prefix has host bits. Reload makes a new one and compares.
 
-use std::net::IpAddr;
+mod bird;
+mod check;
+mod complaints;
+pub mod document;
+mod expand;
+pub mod facts;
+#[cfg(test)]
+mod fixture;
+mod hint;
+mod ini;
+pub mod load;
+mod numbers;
+mod prefix;
+mod prefixes;
+pub mod print;
+mod read;
+pub mod report;
+mod service;
+pub mod settings;
+pub mod text;
+pub mod words;
+
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,13 +45,6 @@ impl Family {
         match prefix {
             IpNetwork::V4(_) => Family::V4,
             IpNetwork::V6(_) => Family::V6,
-        }
-    }
-
-    pub fn of_address(address: &IpAddr) -> Family {
-        match address {
-            IpAddr::V4(_) => Family::V4,
-            IpAddr::V6(_) => Family::V6,
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnetwork::IpNetwork;
 
-use super::vocab::{LastRun, Reason, Status};
+use super::vocab::{LastRun, Obstacle, Reason, Status};
 use crate::config::{Family, ServiceConfig};
 use crate::time::Mono;
 
@@ -28,6 +28,8 @@ pub struct ServiceView<'a> {
     pub config: &'a Rc<ServiceConfig>,
     pub status: Status,
     pub reason: Reason,
+    /// Its maintenance file exists, whatever else holds it down.
+    pub maintenance: bool,
     /// When it came into this status.
     pub since: Mono,
     /// For each prefix of the service: assigned to the interface? `None` if that is not looked at.
@@ -66,8 +68,8 @@ pub struct FamilyView<'a> {
     pub written: &'a BTreeSet<IpNetwork>,
     /// Whether file and BIRD are known to agree with what is wanted.
     pub settled: bool,
-    /// What is wrong at present, in the words of the log.
-    pub trouble: Option<String>,
+    /// What is wrong at present; it is being retried.
+    pub trouble: Option<&'a Obstacle>,
     pub counters: FamilyCounters,
 }
 

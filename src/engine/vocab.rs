@@ -17,7 +17,7 @@ use crate::config::{Complaint, Config, Family, ServiceConfig, Via};
 
 /// One child process or one conversation with BIRD. Never used twice while the daemon runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct JobId(pub u32);
+pub struct JobId(pub u64);
 
 /// What happened.
 #[derive(Clone, Debug)]
@@ -103,6 +103,30 @@ pub struct World {
     pub addresses: Addresses,
     /// Those maintenance files that exist.
     pub maintenance: BTreeSet<PathBuf>,
+}
+
+/// What is wrong between the engine and a BIRD at present.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The prefix file cannot be written.
+    File(String),
+    /// BIRD has not taken the file.
+    Bird(Refusal),
+}
+
+impl Obstacle {
+    /// Whether both are of one kind, though perhaps in other words.
+    pub fn same_kind(&self, other: &Obstacle) -> bool {
+        match (self, other) {
+            (Obstacle::File(_), Obstacle::File(_)) => true,
+            (Obstacle::Bird(one), Obstacle::Bird(other)) => {
+                std::mem::discriminant(one) == std::mem::discriminant(other)
+            }
+            (Obstacle::File(_), Obstacle::Bird(_)) | (Obstacle::Bird(_), Obstacle::File(_)) => {
+                false
+            }
+        }
+    }
 }
 
 /// The prefix file as the host found it.
@@ -284,6 +308,11 @@ pub enum Reason {
     Failed {
         count: u32,
         verdict: Verdict,
+    },
+    /// What held the service down is over; `count` of `of` passes have been counted since.
+    Returning {
+        count: u32,
+        of: u32,
     },
     /// The prefix is not assigned to the interface.
     AddressMissing {

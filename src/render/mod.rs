@@ -2,3 +2,15 @@
 //!
 //! Every function here is pure, so each is tested by what goes in and what comes out. Files, sockets and clocks are
 //! `host`'s; what is worth saying is `engine`'s.
+
+pub mod bird_reply;
+pub mod date;
+pub mod escape;
+pub mod metrics;
+pub mod prefix_list;
+pub mod record;
+pub mod status;
+pub mod syslog;
+pub mod table;
+pub mod test_report;
+pub mod words;

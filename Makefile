@@ -1,0 +1,50 @@
+# Everything that can be done with this tree, by name. `make help` lists it.
+
+CARGO ?= cargo
+PROGRAM := anycast-healthchecker
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+SEED ?=
+# bird, birdc and ip live there.
+export PATH := $(PATH):/usr/sbin:/sbin
+
+.DEFAULT_GOAL := help
+.PHONY: help build test lint demo bench fuzz simulate soak clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## the release binary for this machine
+	$(CARGO) build --release --locked
+	@ls -l $(TARGET_DIR)/release/$(PROGRAM)
+
+test: ## install what the tests need, once, and run all of them (as root)
+	@tests/support/prepare.sh test
+	$(CARGO) test --locked
+
+lint: ## formatting, clippy, shellcheck; warnings are errors
+	@tests/support/prepare.sh lint
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	@tests/support/prepare.sh shellcheck
+
+demo: ## a service, this daemon, BIRD and a BGP peer, in network namespaces of their own
+	@contrib/demo/demo.sh
+
+bench: ## compare with the reference and with the floor
+	@tests/bench/run
+
+fuzz: ## fuzz the parsers (needs cargo-fuzz and a nightly toolchain)
+	@tests/fuzz/run
+
+simulate: ## a million steps of the engine in a made-up world; SEED=N replays one
+	SIMULATE_SEED=$(SEED) SIMULATE_STEPS=1000000 $(CARGO) test --release --locked simulation -- --nocapture
+
+soak: ## ten minutes at 200 checks a second
+	@tests/support/prepare.sh test
+	SOAK_SECONDS=600 $(CARGO) test --release --locked --test faults soak -- --nocapture
+
+clean: ## remove what was built
+	$(CARGO) clean
+
+# install, cross, dist, deb, minimal
+-include contrib/packaging.mk

@@ -1,0 +1,255 @@
+//! The command line: arguments become one [`Command`], or a reason in one line.
+//!
+//! Every option of the reference works as it did there: short ones may be joined, long ones shortened to what names only
+//! one of them (the reference's own come first), `-p` wins over everything and `-c` over `-P`. What is new never
+//! changes what an old command line means.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+
+use lexopt::{Arg, Parser, ValueExt};
+
+use crate::config::load::Source;
+use crate::config::text::printable;
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    Run(Source),
+    Check(Source),
+    PrintDefaults,
+    PrintConf { source: Source, json: bool },
+    Test { source: Source, json: bool },
+    Status { json: bool },
+    Drain { source: Source, service: String },
+    Undrain { source: Source, service: String },
+    Version,
+    Help,
+}
+
+/// Why the arguments make no command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageError(String);
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+pub const USAGE: &str = "\
+Usage: anycast-healthchecker [-f FILE] [-d DIR | -F FILE] [-c | -p | -P | -t]
+       anycast-healthchecker -s | --drain SERVICE | --undrain SERVICE
+       anycast-healthchecker -h | -v
+";
+
+const OPTIONS: &str = "
+Runs health checks and keeps the list of prefixes that BIRD may announce.
+Without an option below \"Instead of running\" it runs in the foreground.
+
+Files:
+  -f, --file FILE          settings of the daemon
+                           [default: /etc/anycast-healthchecker.conf]
+  -d, --dir DIR            directory of *.conf files with services
+                           [default: /etc/anycast-healthchecker.d]
+  -F, --service-file FILE  one file with services instead of a directory
+
+Instead of running:
+  -c, --check              validate the configuration: print OK, or every
+                           problem; runs and touches nothing
+  -p, --print              print the default settings
+  -P, --print-conf         print the configuration with defaults applied
+  -t, --test               run every enabled check once, now, and print a
+                           table; touches neither BIRD nor any file
+  -s, --status             ask the running daemon and print a table
+      --drain SERVICE      make the maintenance_file of a service and wait
+                           until the daemon has told BIRD
+      --undrain SERVICE    remove it again
+      --json               with -P, -t and -s: print JSON
+  -v, --version            print the version
+  -h, --help               print this
+
+Exit status: 0 if all is well, 1 if not, 2 for wrong usage;
+-s exits 3 if no daemon answers.
+
+SIGHUP reloads the configuration, SIGURG runs every check now.
+Manual: anycast-healthchecker(8), anycast-healthchecker.conf(5).
+";
+
+/// The page of `--help`.
+pub fn help() -> String {
+    format!("{USAGE}{OPTIONS}")
+}
+
+/// Long names of the reference, with the short ones that stand for them.
+const OLD: [(&str, char); 8] = [
+    ("file", 'f'),
+    ("dir", 'd'),
+    ("service-file", 'F'),
+    ("check", 'c'),
+    ("print", 'p'),
+    ("print-conf", 'P'),
+    ("version", 'v'),
+    ("help", 'h'),
+];
+/// Ours. Those without a short name have one here that nobody can type.
+const NEW: [(&str, char); 5] = [
+    ("test", 't'),
+    ("status", 's'),
+    ("json", JSON),
+    ("drain", DRAIN),
+    ("undrain", UNDRAIN),
+];
+const JSON: char = '\u{1}';
+const DRAIN: char = '\u{2}';
+const UNDRAIN: char = '\u{3}';
+
+/// What has been asked for so far.
+#[derive(Default)]
+struct Asked {
+    source: Source,
+    check: bool,
+    print: bool,
+    print_conf: bool,
+    test: bool,
+    status: bool,
+    json: bool,
+    drain: Option<String>,
+    undrain: Option<String>,
+}
+
+/// Reads the arguments, without the name of the program.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
+    let mut parser = Parser::from_args(arguments);
+    let mut asked = Asked::default();
+    while let Some(argument) = parser.next().map_err(in_words)? {
+        let option = match argument {
+            Arg::Short(short) if NEW.iter().any(|(_, s)| *s == short && short < ' ') => {
+                return Err(unknown(&format!("-{short}")));
+            }
+            Arg::Short(short) => short,
+            Arg::Long(long) => resolve(long)?,
+            Arg::Value(value) => {
+                let shown = value.to_string_lossy();
+                return Err(UsageError(format!(
+                    "unexpected argument '{}'",
+                    printable(&shown)
+                )));
+            }
+        };
+        match option {
+            'h' => return Ok(Command::Help),
+            'v' => return Ok(Command::Version),
+            'f' => once(&mut asked.source.file, path(&mut parser)?, "-f")?,
+            'd' => once(&mut asked.source.dir, path(&mut parser)?, "-d")?,
+            'F' => once(&mut asked.source.service_file, path(&mut parser)?, "-F")?,
+            'c' => asked.check = true,
+            'p' => asked.print = true,
+            'P' => asked.print_conf = true,
+            't' => asked.test = true,
+            's' => asked.status = true,
+            JSON => asked.json = true,
+            DRAIN => once(&mut asked.drain, name(&mut parser)?, "--drain")?,
+            UNDRAIN => once(&mut asked.undrain, name(&mut parser)?, "--undrain")?,
+            other => return Err(unknown(&format!("-{other}"))),
+        }
+    }
+    command(asked)
+}
+
+fn command(asked: Asked) -> Result<Command, UsageError> {
+    let Asked { source, json, .. } = asked;
+    if source.dir.is_some() && source.service_file.is_some() {
+        return refuse("-d and -F exclude each other");
+    }
+    if asked.print {
+        return Ok(Command::PrintDefaults);
+    }
+    let modes = [
+        asked.check || asked.print_conf,
+        asked.test,
+        asked.status,
+        asked.drain.is_some(),
+        asked.undrain.is_some(),
+    ];
+    if modes.iter().filter(|mode| **mode).count() > 1 {
+        return refuse("only one of -c, -P, -t, -s, --drain and --undrain can be done at a time");
+    }
+    if json && !(asked.print_conf || asked.test || asked.status) {
+        return refuse("--json needs -P, -t or -s");
+    }
+    Ok(match (asked.drain, asked.undrain) {
+        (Some(service), _) => Command::Drain { source, service },
+        (None, Some(service)) => Command::Undrain { source, service },
+        (None, None) if asked.check => Command::Check(source),
+        (None, None) if asked.print_conf => Command::PrintConf { source, json },
+        (None, None) if asked.test => Command::Test { source, json },
+        (None, None) if asked.status => Command::Status { json },
+        (None, None) => Command::Run(source),
+    })
+}
+
+/// The short name of a long one, which may be shortened. New names never make an old abbreviation ambiguous.
+fn resolve(long: &str) -> Result<char, UsageError> {
+    let all = || OLD.iter().chain(&NEW);
+    if let Some((_, short)) = all().find(|(name, _)| *name == long) {
+        return Ok(*short);
+    }
+    let matching = |table: &[(&'static str, char)]| -> Vec<(&'static str, char)> {
+        let fits = |row: &&(&'static str, char)| row.0.starts_with(long);
+        table.iter().filter(fits).copied().collect()
+    };
+    let mut fitting = matching(&OLD);
+    if fitting.is_empty() {
+        fitting = matching(&NEW);
+    }
+    match fitting[..] {
+        [(_, short)] => Ok(short),
+        [] => Err(unknown(&format!("--{long}"))),
+        _ => {
+            let names: Vec<String> = fitting.iter().map(|(n, _)| format!("--{n}")).collect();
+            Err(UsageError(format!(
+                "--{} is ambiguous: {}",
+                printable(long),
+                names.join(" or ")
+            )))
+        }
+    }
+}
+
+fn once<T>(slot: &mut Option<T>, value: T, option: &str) -> Result<(), UsageError> {
+    if slot.is_some() {
+        return Err(UsageError(format!("{option} is given twice")));
+    }
+    *slot = Some(value);
+    Ok(())
+}
+
+fn path(parser: &mut Parser) -> Result<PathBuf, UsageError> {
+    let value = parser.value().map_err(in_words)?;
+    if value.is_empty() {
+        return refuse("the name of a file or directory is empty");
+    }
+    Ok(PathBuf::from(value))
+}
+
+fn name(parser: &mut Parser) -> Result<String, UsageError> {
+    let value = parser.value().map_err(in_words)?;
+    value.string().map_err(in_words)
+}
+
+fn unknown(option: &str) -> UsageError {
+    UsageError(format!("unknown option {}", printable(option)))
+}
+
+fn refuse<T>(reason: &str) -> Result<T, UsageError> {
+    Err(UsageError(reason.to_string()))
+}
+
+fn in_words(error: lexopt::Error) -> UsageError {
+    UsageError(printable(&error.to_string()).into_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+use super::*;
+
+fn parsed(line: &str) -> Result<Command, String> {
+    parse(line.split_whitespace().map(OsString::from)).map_err(|error| error.to_string())
+}
+
+fn source(file: &str, dir: &str, service_file: &str) -> Source {
+    let path = |name: &str| (!name.is_empty()).then(|| PathBuf::from(name));
+    Source {
+        file: path(file),
+        dir: path(dir),
+        service_file: path(service_file),
+    }
+}
+
+#[test]
+fn every_command_has_its_words() {
+    let s = || source("a", "b", "");
+    let cases = [
+        ("", Command::Run(Source::default())),
+        ("-f a -d b", Command::Run(s())),
+        ("-fa -db", Command::Run(s())),
+        ("--file a --dir b", Command::Run(s())),
+        ("--file=a --dir=b", Command::Run(s())),
+        ("-f a -F b", Command::Run(source("a", "", "b"))),
+        ("-f a --service-file b", Command::Run(source("a", "", "b"))),
+        ("-f -c", Command::Run(source("-c", "", ""))),
+        ("-c -f a -d b", Command::Check(s())),
+        ("-cf a -d b", Command::Check(s())),
+        ("-c -P -f a -d b", Command::Check(s())),
+        ("-cP -f a -d b", Command::Check(s())),
+        ("-c -c", Command::Check(Source::default())),
+        ("-p", Command::PrintDefaults),
+        ("-p -c -P -f a -d b", Command::PrintDefaults),
+        (
+            "-P -d b -f a",
+            Command::PrintConf {
+                source: s(),
+                json: false,
+            },
+        ),
+        (
+            "-P --json -d b -f a",
+            Command::PrintConf {
+                source: s(),
+                json: true,
+            },
+        ),
+        (
+            "-t -f a -d b",
+            Command::Test {
+                source: s(),
+                json: false,
+            },
+        ),
+        (
+            "--test --json -f a -d b",
+            Command::Test {
+                source: s(),
+                json: true,
+            },
+        ),
+        ("-s", Command::Status { json: false }),
+        ("--json --status", Command::Status { json: true }),
+        (
+            "--drain x -f a -d b",
+            Command::Drain {
+                source: s(),
+                service: "x".into(),
+            },
+        ),
+        (
+            "--undrain=x -f a -d b",
+            Command::Undrain {
+                source: s(),
+                service: "x".into(),
+            },
+        ),
+        ("-v", Command::Version),
+        ("--version", Command::Version),
+        ("-h", Command::Help),
+        ("--help -c", Command::Help),
+    ];
+    for (line, command) in cases {
+        assert_eq!(parsed(line), Ok(command), "{line}");
+    }
+}
+
+#[test]
+fn long_names_may_be_shortened() {
+    let cases = [
+        ("--che", Command::Check(Source::default())),
+        ("--c", Command::Check(Source::default())),
+        (
+            "--print-",
+            Command::PrintConf {
+                source: Source::default(),
+                json: false,
+            },
+        ),
+        ("--print", Command::PrintDefaults),
+        ("--fi a", Command::Run(source("a", "", ""))),
+        // The reference's names come first: these meant --dir, --service-file and --version before.
+        ("--d a", Command::Run(source("", "a", ""))),
+        ("--s a", Command::Run(source("", "", "a"))),
+        ("--v", Command::Version),
+        (
+            "--te",
+            Command::Test {
+                source: Source::default(),
+                json: false,
+            },
+        ),
+        ("--st", Command::Status { json: false }),
+        (
+            "--u x",
+            Command::Undrain {
+                source: Source::default(),
+                service: "x".into(),
+            },
+        ),
+    ];
+    for (line, command) in cases {
+        assert_eq!(parsed(line), Ok(command), "{line}");
+    }
+    assert_eq!(
+        parsed("--pri"),
+        Err("--pri is ambiguous: --print or --print-conf".into())
+    );
+    assert_eq!(parsed("--checks"), Err("unknown option --checks".into()));
+}
+
+#[test]
+fn wrong_usage_has_one_line() {
+    let cases = [
+        ("-d a -F b", "-d and -F exclude each other"),
+        ("-p -d a -F b", "-d and -F exclude each other"),
+        ("x", "unexpected argument 'x'"),
+        ("-c x", "unexpected argument 'x'"),
+        ("-x", "unknown option -x"),
+        ("-\u{1}", "unknown option -\\u{1}"),
+        ("--nothing", "unknown option --nothing"),
+        ("-f", "missing argument for option '-f'"),
+        ("--drain", "missing argument for option '--drain'"),
+        ("--file=", "the name of a file or directory is empty"),
+        ("-f a -f b", "-f is given twice"),
+        ("--json", "--json needs -P, -t or -s"),
+        ("-c --json", "--json needs -P, -t or -s"),
+        (
+            "-c -t",
+            "only one of -c, -P, -t, -s, --drain and --undrain can be done at a time",
+        ),
+        (
+            "-s -t",
+            "only one of -c, -P, -t, -s, --drain and --undrain can be done at a time",
+        ),
+        (
+            "--drain a --undrain b",
+            "only one of -c, -P, -t, -s, --drain and --undrain can be done at a time",
+        ),
+        (
+            "--check=yes",
+            "unexpected argument for option '--check': \"yes\"",
+        ),
+    ];
+    for (line, reason) in cases {
+        assert_eq!(parsed(line), Err(reason.to_string()), "{line}");
+    }
+    let raw = parse([OsString::from("a\x1b\n")]).map_err(|error| error.to_string());
+    assert_eq!(raw, Err("unexpected argument 'a\\u{1b}\\n'".to_string()));
+}
+
+#[test]
+fn the_help_fits_a_terminal_and_names_every_option() {
+    let help = help();
+    for line in help.lines() {
+        assert!(line.chars().count() < 80, "{line}");
+    }
+    for (long, short) in OLD.iter().chain(&NEW) {
+        assert!(help.contains(&format!("--{long}")), "{long}");
+        if *short > ' ' {
+            assert!(help.contains(&format!("-{short}, --{long}")), "{short}");
+        }
+    }
+    assert!(help.contains(crate::config::load::DEFAULT_FILE));
+    assert!(help.contains(crate::config::load::DEFAULT_DIR));
+}

@@ -1,0 +1,282 @@
+//! The rules about BIRD: what each family needs, and what the two must not share.
+
+use std::path::{Path, PathBuf};
+
+use super::check::{family_switch, why_no_history};
+use super::facts::{Facts, Place, parent, quoted_path};
+use super::prefixes::Claim;
+use super::read::Reader;
+use super::settings::{self, Setting};
+use super::text::quoted;
+use super::{DaemonConfig, Family, FamilyConfig, Via, prefix};
+
+/// The rows of one family.
+struct Rows {
+    prefix_file: &'static Setting,
+    variable: &'static Setting,
+    command: &'static Setting,
+    socket: &'static Setting,
+    dummy: &'static Setting,
+    keep: &'static Setting,
+    counter: &'static Setting,
+}
+
+fn rows(family: Family) -> Rows {
+    match family {
+        Family::V4 => Rows {
+            prefix_file: &settings::BIRD_CONF,
+            variable: &settings::BIRD_VARIABLE,
+            command: &settings::BIRD_RECONFIGURE_CMD,
+            socket: &settings::BIRD_CONTROL_SOCKET,
+            dummy: &settings::DUMMY_IP_PREFIX,
+            keep: &settings::BIRD_KEEP_CHANGES,
+            counter: &settings::BIRD_CHANGES_COUNTER,
+        },
+        Family::V6 => Rows {
+            prefix_file: &settings::BIRD6_CONF,
+            variable: &settings::BIRD6_VARIABLE,
+            command: &settings::BIRD6_RECONFIGURE_CMD,
+            socket: &settings::BIRD6_CONTROL_SOCKET,
+            dummy: &settings::DUMMY_IP6_PREFIX,
+            keep: &settings::BIRD6_KEEP_CHANGES,
+            counter: &settings::BIRD6_CHANGES_COUNTER,
+        },
+    }
+}
+
+/// Both families, and which of them are enabled; one whose switch can't be read counts as enabled.
+pub fn families(
+    reader: &mut Reader<'_, '_>,
+    facts: &mut Facts<'_>,
+) -> ([Option<FamilyConfig>; 2], [bool; 2]) {
+    let enabled = Family::ALL.map(|family| reader.flag(family_switch(family)).unwrap_or(true));
+    let families = Family::ALL.map(|family| {
+        if enabled[family.index()] {
+            family_config(reader, facts, family)
+        } else {
+            unused(reader, family);
+            None
+        }
+    });
+    if let [Some(v4), Some(v6)] = &families {
+        apart(reader, facts, v4, v6);
+    }
+    (families, enabled)
+}
+
+fn family_config(
+    reader: &mut Reader<'_, '_>,
+    facts: &mut Facts<'_>,
+    family: Family,
+) -> Option<FamilyConfig> {
+    let rows = rows(family);
+    let keep = reader.flag(rows.keep).unwrap_or(false);
+    let count = reader.count(rows.counter);
+    let prefix_file = reader.path(rows.prefix_file);
+    if let Some(file) = &prefix_file {
+        prefix_file_rules(reader, facts, &rows, file, keep);
+    }
+    let variable = variable(reader, rows.variable);
+    let via = via(reader, facts, &rows);
+    let dummy = dummy(reader, rows.dummy, family);
+    Some(FamilyConfig {
+        prefix_file: prefix_file?,
+        variable: variable?,
+        via: via?,
+        dummy: dummy?,
+        history: keep.then_some(count),
+    })
+}
+
+/// A family that is switched off is read only as far as the reference reads it.
+fn unused(reader: &mut Reader<'_, '_>, family: Family) {
+    let rows = rows(family);
+    reader.flag(rows.keep);
+    reader.whole(rows.counter);
+    reader.text(rows.prefix_file);
+    reader.text(rows.variable);
+    reader.text(rows.command);
+}
+
+/// The file is replaced by another of its directory, so it is the directory that must be writable.
+fn prefix_file_rules(
+    reader: &mut Reader<'_, '_>,
+    facts: &mut Facts<'_>,
+    rows: &Rows,
+    file: &Path,
+    keep: bool,
+) {
+    let setting = rows.prefix_file;
+    if file.file_name().is_none() || file.as_os_str().to_string_lossy().ends_with('/') {
+        reader.error(setting, format!("{} is a directory", quoted_path(file)));
+        return;
+    }
+    let target = (facts.probes.target)(file);
+    match facts.place(file) {
+        Place::Directory { .. } | Place::Other { .. } => {
+            reader.error(setting, format!("{} is no regular file", quoted_path(file)));
+            return;
+        }
+        Place::Hidden(cause) => {
+            let message = format!("cannot look at {}: {cause}", quoted_path(file));
+            reader.error(setting, message);
+            return;
+        }
+        Place::Missing | Place::File { .. } => {}
+    }
+    let directory = parent(&target);
+    if let Some(why) = facts.why_not_usable(&directory) {
+        reader.error(setting, why);
+    } else if keep {
+        if let Some(why) = why_no_history(facts, &history_of(&target)) {
+            reader.error(rows.keep, why);
+        }
+    }
+}
+
+fn history_of(prefix_file: &Path) -> PathBuf {
+    parent(prefix_file).join("history")
+}
+
+/// Names that BIRD's language has taken: `define filter = ...` is a syntax error.
+const KEYWORDS: [&str; 34] = [
+    "accept",
+    "and",
+    "bfd",
+    "bgp",
+    "case",
+    "debug",
+    "default",
+    "define",
+    "device",
+    "direct",
+    "else",
+    "export",
+    "filter",
+    "for",
+    "from",
+    "function",
+    "if",
+    "import",
+    "include",
+    "interface",
+    "ipv4",
+    "ipv6",
+    "kernel",
+    "log",
+    "net",
+    "ospf",
+    "protocol",
+    "reject",
+    "return",
+    "roa",
+    "router",
+    "static",
+    "table",
+    "template",
+];
+/// BIRD says "Symbol too long" beyond this.
+const MAX_VARIABLE: usize = 64;
+
+fn variable(reader: &mut Reader<'_, '_>, setting: &'static Setting) -> Option<String> {
+    let text = reader.text(setting)?;
+    let begins_well = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let goes_on_well = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !begins_well || !goes_on_well {
+        let message = format!(
+            "{} is no name for BIRD: letters, digits and _, not beginning with a digit",
+            quoted(&text)
+        );
+        reader.error(setting, message);
+        return None;
+    }
+    if text.len() > MAX_VARIABLE {
+        let message = format!("a name of more than {MAX_VARIABLE} characters is too long for BIRD");
+        reader.error(setting, message);
+        return None;
+    }
+    if KEYWORDS.contains(&text.as_ref()) {
+        let message = format!(
+            "{} is a keyword of BIRD, which will not read the file",
+            quoted(&text)
+        );
+        reader.warn(setting, message);
+    }
+    Some(text.into_owned())
+}
+
+/// A socket or command that is not there may come: BIRD is started later, or installed again. So only warnings.
+fn via(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>, rows: &Rows) -> Option<Via> {
+    if let Some(socket) = reader.optional_path(rows.socket) {
+        let shown = quoted_path(&socket);
+        let user = facts.probes.user;
+        let why = match facts.place(&socket) {
+            Place::Other { writable: true } => None,
+            Place::Other { writable: false } => {
+                Some(format!("user {user} may not write to socket {shown}"))
+            }
+            Place::Missing => Some(format!("socket {shown} does not exist: does BIRD run?")),
+            Place::Hidden(cause) => Some(format!("cannot look at socket {shown}: {cause}")),
+            Place::Directory { .. } | Place::File { .. } => Some(format!("{shown} is no socket")),
+        };
+        if let Some(why) = why {
+            reader.warn(rows.socket, why);
+        }
+        reader.text(rows.command);
+        return Some(Via::Socket(socket));
+    }
+    let words = reader.words(rows.command)?;
+    if let Some(why) = facts.why_not_runnable(&words[0]) {
+        reader.warn(rows.command, why);
+    }
+    Some(Via::Command(words))
+}
+
+fn dummy(
+    reader: &mut Reader<'_, '_>,
+    setting: &'static Setting,
+    family: Family,
+) -> Option<ipnetwork::IpNetwork> {
+    let text = reader.text(setting)?;
+    let message = match prefix::parse(&text) {
+        Ok(prefix) if Family::of(&prefix) == family => return Some(prefix),
+        Ok(_) => format!("{} is not an {}", quoted(&text), setting.kind.describe()),
+        Err(why) => format!("{} {why}", quoted(&text)),
+    };
+    reader.error(setting, message);
+    None
+}
+
+/// What the families must not have in common.
+fn apart(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>, v4: &FamilyConfig, v6: &FamilyConfig) {
+    let [first, second] = [v4, v6].map(|f| (facts.probes.target)(&f.prefix_file));
+    if first == second {
+        let message = format!("the same file as {}", settings::BIRD_CONF.key);
+        reader.error(&settings::BIRD6_CONF, message);
+    } else if v4.history.is_some() && v6.history.is_some() && parent(&first) == parent(&second) {
+        let message = format!(
+            "{} and {} lie in the same directory, so their histories would mix: put one elsewhere",
+            settings::BIRD_CONF.key,
+            settings::BIRD6_CONF.key
+        );
+        reader.error(&settings::BIRD6_KEEP_CHANGES, message);
+    }
+    if v4.via == v6.via && v4.variable == v6.variable {
+        let message = format!(
+            "the same name as {}, although one BIRD reads both files",
+            settings::BIRD_VARIABLE.key
+        );
+        reader.error(&settings::BIRD6_VARIABLE, message);
+    }
+}
+
+/// The dummies as users of their prefixes.
+pub fn dummies(daemon: &DaemonConfig) -> Vec<Claim<'static>> {
+    let configured = daemon.families.iter().flatten();
+    configured
+        .map(|family| Claim::dummy(family.dummy))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+use crate::config::fixture::{checked, complaint};
+
+#[test]
+fn the_families_stay_apart() {
+    let both = "[daemon]\nipv6 = yes\n";
+    let cases = [
+        (
+            "bird6_conf = /x/new.conf\nbird_conf = /x/new.conf",
+            "[daemon] bird6_conf: the same file as bird_conf",
+        ),
+        (
+            "bird_conf = /x/a.conf\nbird6_conf = /x/b.conf\nbird_keep_changes = 1\nbird6_keep_changes = 1",
+            "[daemon] bird6_keep_changes: bird_conf and bird6_conf lie in the same directory, so their histories would mix: put one elsewhere",
+        ),
+        (
+            "bird6_variable = A\nbird_variable = A\nbird_control_socket = /a.ctl\nbird6_control_socket = /a.ctl",
+            "[daemon] bird6_variable: the same name as bird_variable, although one BIRD reads both files",
+        ),
+        (
+            "bird6_variable = A\nbird_variable = A\nbird_reconfigure_cmd = a  b\nbird6_reconfigure_cmd = a 'b'",
+            "[daemon] bird6_variable: the same name as bird_variable, although one BIRD reads both files",
+        ),
+    ];
+    for (lines, expected) in cases {
+        assert_eq!(complaint(&format!("{both}{lines}")), expected, "{lines}");
+    }
+    for lines in [
+        "bird6_variable = A\nbird_variable = A",
+        "bird_conf = /x/a.conf\nbird6_conf = /y/b.conf\nbird_keep_changes = 1\nbird6_keep_changes = 1",
+        "bird_conf = /x/a.conf\nbird6_conf = /x/b.conf\nbird6_keep_changes = 1",
+    ] {
+        assert_eq!(checked(&format!("{both}{lines}")).1, [""; 0], "{lines}");
+    }
+}
+
+#[test]
+fn a_family_that_is_off_needs_nothing() {
+    let off = "[daemon]\nipv4 = no\nbird_conf = /missing/x\nbird_variable = 1\nbird_reconfigure_cmd = 'x\ndummy_ip_prefix = y\n";
+    let (config, lines) = checked(off);
+    assert_eq!(lines, [""; 0]);
+    assert_eq!(config.unwrap().daemon.families, [None, None]);
+}

@@ -1,0 +1,310 @@
+//! The rules: from a [`Document`] to a [`Config`], or to everything that is wrong with it.
+//!
+//! An error is what keeps the daemon from doing its work, or what the reference refuses; all else is a warning. No rule
+//! stops another: each looks at what it needs and leaves the rest to the others. Facts about the host come as answers.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use super::complaints::Complaints;
+use super::document::{Document, View};
+use super::facts::{Facts, Place, Probes, parent, quoted_path};
+use super::read::Reader;
+use super::settings::{self, DAEMON_SECTION, DEFAULT_SECTION, Kept, Setting};
+use super::text::{printable, quoted};
+use super::{
+    Config, DaemonConfig, Family, Level, LogConfig, MetricsConfig, SyslogConfig, SyslogFormat,
+    bird, expand, hint, prefixes, service,
+};
+
+/// Services of one daemon: each costs memory and a process now and then, and a million is a mistake.
+const MAX_SERVICES: usize = 50_000;
+
+/// Checks everything; the configuration is there if there is no error.
+pub fn check(
+    document: &Document,
+    probes: Probes<'_>,
+    complaints: &mut Complaints,
+) -> Option<Config> {
+    let mut facts = Facts::new(probes);
+    let names = References::of(document);
+    let mut reader = Reader {
+        view: document.daemon(),
+        complaints,
+    };
+    let (daemon, enabled) = daemon(&mut reader, &mut facts);
+    unknown_options(document.daemon(), &names, complaints);
+    unknown_options(document.defaults(), &names, complaints);
+
+    let mut claims = bird::dummies(&daemon);
+    let mut services = Vec::new();
+    for view in document.services() {
+        let mut reader = Reader { view, complaints };
+        let service = service::service(&mut reader, &mut facts, enabled);
+        claims.extend(prefixes::claims(&service, view));
+        services.push(Rc::new(service));
+        unknown_options(view, &names, complaints);
+        mistaken_section(view, complaints);
+    }
+    if services.len() > MAX_SERVICES {
+        let origin = document.daemon().section.origin;
+        let message = format!("there are more than {MAX_SERVICES} services");
+        complaints.error(origin, "", "", message);
+    }
+    prefixes::check(claims, document, complaints);
+    (!complaints.any_error()).then_some(Config { daemon, services })
+}
+
+/// `[daemon]`, and which families are enabled as far as that could be read.
+fn daemon(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> (DaemonConfig, [bool; 2]) {
+    let (families, enabled) = bird::families(reader, facts);
+    let daemon = DaemonConfig {
+        pidfile: pidfile(reader, facts),
+        families,
+        purge_ip_prefixes: reader.flag(&settings::PURGE_IP_PREFIXES).unwrap_or(false),
+        log: log(reader, facts),
+        metrics: metrics(reader, facts),
+        splay_startup: reader.seconds(&settings::SPLAY_STARTUP),
+        on_exit_wait: reader.seconds(&settings::ON_EXIT_WAIT).unwrap_or_default(),
+        update_interval: reader
+            .seconds(&settings::BIRD_UPDATE_INTERVAL)
+            .unwrap_or_default(),
+        reconfigure_timeout: reader
+            .seconds(&settings::BIRD_RECONFIGURE_TIMEOUT)
+            .unwrap_or_default(),
+        max_running_checks: reader.count(&settings::MAX_RUNNING_CHECKS),
+    };
+    (daemon, enabled)
+}
+
+fn pidfile(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> PathBuf {
+    let setting = &settings::PIDFILE;
+    let Some(path) = reader.path(setting) else {
+        return PathBuf::new();
+    };
+    match facts.place(&path) {
+        Place::File { writable: true } => {
+            // It can be filled but not replaced or removed where the directory is not ours; the daemon copes.
+            if let Some(why) = facts.why_not_usable(&parent(&path)) {
+                reader.warn(setting, why);
+            }
+        }
+        Place::File { writable: false } | Place::Missing => {
+            if let Some(why) = facts.why_not_usable(&parent(&path)) {
+                reader.error(setting, why);
+            }
+        }
+        _ => {
+            if let Some(why) = facts.why_not_writable(&path) {
+                reader.error(setting, why);
+            }
+        }
+    }
+    path
+}
+
+fn log(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> LogConfig {
+    let json_server = reader.flag(&settings::JSON_LOG_SERVER).unwrap_or(false);
+    let port = reader.whole(&settings::LOG_SERVER_PORT);
+    let format = match reader.one_of(&settings::LOG_SERVER_FORMAT).as_deref() {
+        Some("rfc3164") => SyslogFormat::Rfc3164,
+        Some("reference") => SyslogFormat::Reference,
+        _ => SyslogFormat::Rfc5424,
+    };
+    let server = reader.filled(&settings::LOG_SERVER);
+    if let Some(name) = &server {
+        if name.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            let message = format!("{} is no host name or address", quoted(name));
+            reader.error(&settings::LOG_SERVER, message);
+        }
+    } else if reader.is_set(&settings::LOG_SERVER) {
+        reader.warn(
+            &settings::LOG_SERVER,
+            "empty, so it is not used".to_string(),
+        );
+    }
+    let syslog = server.map(|server| SyslogConfig {
+        server: server.into_owned(),
+        port: port
+            .and_then(|port| u16::try_from(port).ok())
+            .unwrap_or(514),
+        format,
+        json: json_server,
+    });
+    let stderr_to_syslog = reader.flag(&settings::STDERR_LOG_SERVER).unwrap_or(false);
+    if stderr_to_syslog && syslog.is_none() {
+        let message = format!("has no effect without {}", settings::LOG_SERVER.key);
+        reader.warn(&settings::STDERR_LOG_SERVER, message);
+    }
+    LogConfig {
+        level: level(reader),
+        file: writable_file(reader, facts, &settings::LOG_FILE),
+        max_bytes: amount(reader, &settings::LOG_MAXBYTES),
+        backups: u32::try_from(amount(reader, &settings::LOG_BACKUPS)).unwrap_or(u32::MAX),
+        json_file: reader.flag(&settings::JSON_LOG_FILE).unwrap_or(false),
+        syslog,
+        json_stdout: reader.flag(&settings::JSON_STDOUT).unwrap_or(false),
+        journal: reader
+            .flag(&settings::LOG_FORMAT_JOURNALCTL)
+            .unwrap_or(false),
+        stderr_file: writable_file(reader, facts, &settings::STDERR_FILE),
+        stderr_to_syslog,
+    }
+}
+
+/// The names that Python's logging knows, in any case; `notset` lets its root logger decide, which says warning.
+fn level(reader: &mut Reader<'_, '_>) -> Level {
+    let setting = &settings::LOGLEVEL;
+    let text = reader.text(setting).unwrap_or_default();
+    match text.to_uppercase().as_str() {
+        "DEBUG" => Level::Debug,
+        "INFO" => Level::Info,
+        "WARNING" | "WARN" | "NOTSET" => Level::Warning,
+        "ERROR" => Level::Error,
+        "CRITICAL" | "FATAL" => Level::Critical,
+        _ => {
+            if reader.view.value(setting.key).is_some_and(|v| v.is_ok()) {
+                let message = format!("{} is not {}", quoted(&text), setting.kind.describe());
+                reader.error(setting, message);
+            }
+            Level::Debug
+        }
+    }
+}
+
+/// A number of which the reference takes negative ones as zero.
+fn amount(reader: &mut Reader<'_, '_>, setting: &'static Setting) -> u64 {
+    let negative = match reader.view.value(setting.key) {
+        Some(Ok(text)) => {
+            matches!(super::numbers::whole(&text), Some(Some(number)) if number < 0)
+        }
+        _ => false,
+    };
+    if negative {
+        reader.warn(setting, "less than 0 is taken as 0".to_string());
+        return 0;
+    }
+    reader.whole(setting).unwrap_or(0)
+}
+
+fn writable_file(
+    reader: &mut Reader<'_, '_>,
+    facts: &mut Facts<'_>,
+    setting: &'static Setting,
+) -> Option<PathBuf> {
+    let path = reader.path(setting)?;
+    if let Some(why) = facts.why_not_writable(&path) {
+        reader.error(setting, why);
+    }
+    Some(path)
+}
+
+/// A missing directory costs the metrics, not the announcements: a warning.
+fn metrics(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> Option<MetricsConfig> {
+    let wanted = reader.flag(&settings::PROMETHEUS_EXPORTER).unwrap_or(false);
+    let interval = reader.seconds(&settings::PROMETHEUS_EXPORTER_INTERVAL);
+    let setting = &settings::PROMETHEUS_COLLECTOR_TEXTFILE_DIR;
+    if !wanted {
+        // Only read, so that a value that can't be expanded is reported.
+        reader.text(setting);
+        return None;
+    }
+    let directory = reader.path(setting)?;
+    if let Some(why) = facts.why_not_usable(&directory) {
+        reader.warn(setting, format!("{why}; there will be no metrics"));
+    }
+    Some(MetricsConfig {
+        directory,
+        interval: interval?,
+    })
+}
+
+/// Every name that some value refers to: such an option has a use, even if nobody knows it.
+struct References(BTreeSet<String>);
+
+impl References {
+    fn of(document: &Document) -> References {
+        let mut names = BTreeSet::new();
+        let special = [document.defaults(), document.daemon()];
+        for view in special.into_iter().chain(document.services()) {
+            for (_, entry) in view.section.in_order() {
+                if entry.raw.contains('%') {
+                    names.extend(expand::references(&entry.raw));
+                }
+            }
+        }
+        References(names)
+    }
+}
+
+/// Warns of options that do nothing where they stand.
+fn unknown_options(view: View<'_>, used: &References, complaints: &mut Complaints) {
+    let in_default = view.name() == DEFAULT_SECTION;
+    let kept_here = if view.name() == DAEMON_SECTION {
+        Kept::Daemon
+    } else {
+        Kept::Service
+    };
+    for (key, entry) in view.section.in_order() {
+        let known = settings::find(key);
+        let fits = known.is_some_and(|setting| in_default || setting.kept == kept_here);
+        if fits || used.0.contains(key) || entry.origin.file == 0 {
+            continue;
+        }
+        let message = match known {
+            // What repeats [DEFAULT] misleads nobody; -P of both programs prints it so.
+            Some(_) if view.default_entry(key).is_some_and(|d| d.raw == entry.raw) => continue,
+            Some(setting) if setting.kept == Kept::Daemon => {
+                format!("belongs into [{DAEMON_SECTION}], and has no effect here")
+            }
+            Some(_) => {
+                format!("belongs to a service or into [{DEFAULT_SECTION}], and has no effect here")
+            }
+            None => match hint::setting(key) {
+                Some(meant) => format!("unknown option: did you mean {}?", meant.key),
+                None => "unknown option".to_string(),
+            },
+        };
+        complaints.warn(entry.origin, view.name(), key, message);
+    }
+}
+
+/// A section that nobody meant as a service: `[Daemon]`, `[default]`.
+fn mistaken_section(view: View<'_>, complaints: &mut Complaints) {
+    let Some(meant) = hint::section(view.name()) else {
+        return;
+    };
+    let whole = view.entry(settings::CHECK_CMD.key).is_some()
+        && view.entry(settings::IP_PREFIX.key).is_some();
+    if !whole {
+        let message = format!(
+            "this is taken for a service called {}: did you mean [{meant}]?",
+            printable(view.name())
+        );
+        complaints.warn(view.section.origin, view.name(), "", message);
+    }
+}
+
+/// What is wrong with a history directory beside a prefix file, as a message.
+pub fn why_no_history(facts: &mut Facts<'_>, directory: &std::path::Path) -> Option<String> {
+    match facts.place(directory) {
+        Place::Missing => facts.why_not_usable(&parent(directory)),
+        Place::File { .. } | Place::Other { .. } => Some(format!(
+            "{} is no directory, so no history can be kept in it",
+            quoted_path(directory)
+        )),
+        _ => facts.why_not_usable(directory),
+    }
+}
+
+/// Whether a family is enabled, for messages.
+pub fn family_switch(family: Family) -> &'static Setting {
+    match family {
+        Family::V4 => &settings::IPV4,
+        Family::V6 => &settings::IPV6,
+    }
+}
+
+#[cfg(test)]
+mod tests;

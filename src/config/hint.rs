@@ -1,0 +1,117 @@
+//! The nearest known name to one that nobody knows.
+
+use super::settings::{self, DAEMON_SECTION, DEFAULT_SECTION, Setting};
+
+/// Names longer than this are no misspelling of anything.
+const MAX_NAME: usize = 64;
+
+/// The setting that was probably meant.
+pub fn setting(unknown: &str) -> Option<&'static Setting> {
+    if unknown.len() > MAX_NAME {
+        return None;
+    }
+    let plain = unknown.replace(['-', ' ', '.'], "_");
+    let nearest = settings::ALL
+        .iter()
+        .map(|setting| (distance(&plain, setting.key), *setting))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, setting)| *distance <= allowed(setting.key));
+    let by_part = || {
+        let mut holding = settings::ALL.iter().filter(|s| {
+            plain.len() >= 4 && s.key.split_once('_').is_some_and(|(_, tail)| tail == plain)
+        });
+        match (holding.next(), holding.next()) {
+            (Some(only), None) => Some(*only),
+            _ => None,
+        }
+    };
+    by_part().or(nearest.map(|(_, setting)| setting))
+}
+
+/// The special section that was probably meant by a name that is none.
+pub fn section(name: &str) -> Option<&'static str> {
+    if name.len() > MAX_NAME {
+        return None;
+    }
+    let plain = name.trim().to_lowercase();
+    [DAEMON_SECTION, DEFAULT_SECTION]
+        .into_iter()
+        .find(|known| distance(&plain, &known.to_lowercase()) <= 2)
+}
+
+/// A third of a name may be wrong, but no more than three characters.
+fn allowed(name: &str) -> usize {
+    (name.len() / 3).clamp(1, 3)
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours that lead from one name to the other.
+fn distance(from: &str, to: &str) -> usize {
+    let from: Vec<char> = from.chars().collect();
+    let to: Vec<char> = to.chars().collect();
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=to.len()).collect();
+    for i in 0..from.len() {
+        let mut row = vec![i + 1];
+        for j in 0..to.len() {
+            let replaced = last[j] + usize::from(from[i] != to[j]);
+            let mut best = replaced.min(last[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && from[i] == to[j - 1] && from[i - 1] == to[j] {
+                best = best.min(before_last[j - 1] + 1);
+            }
+            row.push(best);
+        }
+        before_last = std::mem::replace(&mut last, row);
+    }
+    last[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_what_was_meant() {
+        let cases = [
+            ("check_intervall", Some("check_interval")),
+            ("check-interval", Some("check_interval")),
+            ("chekc_cmd", Some("check_cmd")),
+            ("interval", Some("check_interval")),
+            ("timeout", Some("check_timeout")),
+            ("ip_prefx", Some("ip_prefix")),
+            ("log_level", Some("loglevel")),
+            ("bird_config", Some("bird_conf")),
+            ("interfaces", Some("interface")),
+            ("weight", None),
+            ("host", None),
+            ("x", None),
+            ("", None),
+        ];
+        for (unknown, meant) in cases {
+            assert_eq!(setting(unknown).map(|s| s.key), meant, "{unknown}");
+        }
+        assert_eq!(setting(&"a".repeat(100_000)), None);
+    }
+
+    #[test]
+    fn finds_the_section_that_was_meant() {
+        for name in [
+            "Daemon", "DAEMON", "deamon", " daemon ", "daemons", "demon", "dameon",
+        ] {
+            assert_eq!(section(name), Some(DAEMON_SECTION), "{name}");
+        }
+        for name in ["default", "Default", "DEFAULTS", "DEFALUT"] {
+            assert_eq!(section(name), Some(DEFAULT_SECTION), "{name}");
+        }
+        for name in ["dns", "main", "foo.example.com", "d"] {
+            assert_eq!(section(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_swap_is_one_step() {
+        assert_eq!(distance("ab", "ba"), 1);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("abc", ""), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}

@@ -1,0 +1,195 @@
+//! Reads the files in their order and has them checked. The only room of this wing that touches files, and it only reads.
+//!
+//! Order: built-in defaults, `-f`, then the service files by name, byte by byte. What is named but can't be read is an
+//! error; of the paths that nobody named, a missing one is a note. Nothing here waits: what is no regular file
+//! is refused before it is opened.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::complaints::Complaints;
+use super::document::{Document, Origin};
+use super::facts::{Probes, quoted_path};
+use super::text::printable;
+use super::{Complaint, Config, check, ini};
+
+/// Where settings are looked for if nobody says.
+pub const DEFAULT_FILE: &str = "/etc/anycast-healthchecker.conf";
+pub const DEFAULT_DIR: &str = "/etc/anycast-healthchecker.d";
+/// Only these are service files.
+const SUFFIX: &[u8] = b".conf";
+
+/// Bytes of one file: room for fifty thousand services. More is no configuration.
+const MAX_FILE: u64 = 16 * 1024 * 1024;
+/// Files of the directory.
+const MAX_FILES: usize = 50_000;
+
+/// What the command line names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    pub file: Option<PathBuf>,
+    pub dir: Option<PathBuf>,
+    /// Instead of a directory.
+    pub service_file: Option<PathBuf>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// There is one if and only if no complaint is an error.
+    pub config: Option<Config>,
+    /// In the order of files and lines.
+    pub complaints: Vec<Complaint>,
+    /// To be said on standard error: what was assumed.
+    pub notes: Vec<String>,
+    pub document: Document,
+}
+
+/// Reads and checks everything.
+pub fn load(source: &Source, probes: Probes<'_>) -> Loaded {
+    let mut loading = Loading {
+        document: Document::built_in(),
+        complaints: Complaints::default(),
+        notes: Vec::new(),
+    };
+    loading.settings(source.file.as_deref());
+    match &source.service_file {
+        Some(file) => loading.file(file, &printable(&file.to_string_lossy())),
+        None => loading.directory(source.dir.as_deref()),
+    }
+    let Loading {
+        document,
+        mut complaints,
+        notes,
+    } = loading;
+    let config = check::check(&document, probes, &mut complaints);
+    Loaded {
+        config,
+        complaints: complaints.in_order(&document),
+        notes,
+        document,
+    }
+}
+
+struct Loading {
+    document: Document,
+    complaints: Complaints,
+    notes: Vec<String>,
+}
+
+impl Loading {
+    /// The file with the daemon's settings.
+    fn settings(&mut self, named: Option<&Path>) {
+        let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+        if named.is_none() && is_missing(path) {
+            self.notes.push(format!(
+                "{DEFAULT_FILE} does not exist: built-in defaults are used"
+            ));
+            return;
+        }
+        self.file(path, &printable(&path.to_string_lossy()));
+    }
+
+    fn directory(&mut self, named: Option<&Path>) {
+        let path = named.unwrap_or(Path::new(DEFAULT_DIR));
+        if named.is_none() && is_missing(path) {
+            self.notes.push(format!(
+                "{DEFAULT_DIR} does not exist: there are no services"
+            ));
+            return;
+        }
+        let names = match service_files(path) {
+            Ok(names) => names,
+            Err(error) => {
+                let cause = cause(&error);
+                self.refuse(path, format!("cannot read the directory: {cause}"));
+                return;
+            }
+        };
+        if names.len() > MAX_FILES {
+            self.refuse(path, format!("more than {MAX_FILES} service files in it"));
+            return;
+        }
+        for name in names {
+            let file = path.join(&name);
+            if file.is_dir() {
+                self.notes
+                    .push(format!("directory {} is ignored", quoted_path(&file)));
+                continue;
+            }
+            self.file(&file, &printable(&file.to_string_lossy()));
+        }
+    }
+
+    fn file(&mut self, path: &Path, shown: &str) {
+        match contents(path) {
+            Ok(bytes) => {
+                let number = self.document.add_file(shown);
+                ini::read(&bytes, number, &mut self.document, &mut self.complaints);
+            }
+            Err(cause) => self.refuse(path, format!("cannot read the file: {cause}")),
+        }
+    }
+
+    fn refuse(&mut self, path: &Path, message: String) {
+        let file = self.document.add_file(&printable(&path.to_string_lossy()));
+        let origin = Origin { file, line: 0 };
+        self.complaints.error(origin, "", "", message);
+    }
+}
+
+fn is_missing(path: &Path) -> bool {
+    matches!(path.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound)
+}
+
+/// Names of `*.conf` that do not begin with a dot, in byte order.
+fn service_files(directory: &Path) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in directory.read_dir()? {
+        let name = entry?.file_name();
+        if is_service_file(&name) {
+            names.push(name);
+        }
+    }
+    names.sort_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
+    Ok(names)
+}
+
+fn is_service_file(name: &OsStr) -> bool {
+    let name = name.as_bytes();
+    name.ends_with(SUFFIX) && !name.starts_with(b".")
+}
+
+/// The bytes of a regular file of reasonable size, or why there are none.
+fn contents(path: &Path) -> Result<Vec<u8>, String> {
+    let found = path.metadata().map_err(|error| cause(&error))?;
+    if found.is_dir() {
+        return Err("it is a directory".to_string());
+    }
+    if !found.is_file() {
+        return Err("it is no regular file".to_string());
+    }
+    if found.len() > MAX_FILE {
+        return Err(format!("it has more than {MAX_FILE} bytes"));
+    }
+    let mut bytes = Vec::with_capacity(found.len() as usize);
+    let file = std::fs::File::open(path).map_err(|error| cause(&error))?;
+    let read = file.take(MAX_FILE + 1).read_to_end(&mut bytes);
+    match read {
+        Err(error) => Err(cause(&error)),
+        Ok(length) if length as u64 > MAX_FILE => Err(format!("it has more than {MAX_FILE} bytes")),
+        Ok(_) => Ok(bytes),
+    }
+}
+
+/// The words for a failure of the system, without the number that only programmers read.
+fn cause(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "it does not exist".to_string(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_string(),
+        io::ErrorKind::NotADirectory => "it is no directory".to_string(),
+        _ => error.to_string(),
+    }
+}

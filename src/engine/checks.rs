@@ -1,0 +1,178 @@
+//! Runs of checks: when they start.
+//!
+//! The grid of a service never drifts: its slots lie at whole intervals from the first run, and a slot that finds the
+//! run of an earlier one going on is skipped. SIGURG, an address that appears and the end of a maintenance run a check in
+//! addition, without moving the grid. Due runs stand in one queue, first come first served, so that neither
+//! `max_running_checks` nor a thousand checks due at once lets one of them starve.
+
+use std::time::Duration;
+
+use super::notice::What;
+use super::service::{Run, Service};
+use super::vocab::Action;
+use super::{Engine, Owner, ServiceId, Stage, Timer};
+use crate::time::Mono;
+
+/// Starting a process holds the loop for about a tenth of a millisecond; after so many the loop looks at what has
+/// happened meanwhile, so that no verdict waits for a thousand starts.
+const STARTS_PER_TURN: usize = 16;
+
+impl Engine {
+    /// Plans the first run of a service that has just come into the configuration.
+    pub(super) fn plan_first_run(&mut self, now: Mono, id: ServiceId) {
+        let splay = self.daemon.splay_startup.unwrap_or_default().as_micros() as u64;
+        let delay = Duration::from_micros(match splay {
+            0 => 0,
+            splay => self.random_below(splay),
+        });
+        let Some(service) = self.services[id.0 as usize].as_mut() else {
+            return;
+        };
+        service.grid = now + delay;
+        if delay > Duration::ZERO {
+            self.desk.say_of(service, What::FirstRunIn { delay });
+        }
+        self.arm_run(id, now + delay);
+    }
+
+    pub(super) fn arm_run(&mut self, id: ServiceId, at: Mono) {
+        let Some(service) = self.services[id.0 as usize].as_mut() else {
+            return;
+        };
+        if let Some((_, timer)) = service.next_run.take() {
+            self.desk.wheel.cancel(timer);
+        }
+        let timer = self.desk.wheel.arm(at, Timer::Run(id));
+        service.next_run = Some((at, timer));
+    }
+
+    pub(super) fn disarm_run(&mut self, id: ServiceId) {
+        let Some(service) = self.services[id.0 as usize].as_mut() else {
+            return;
+        };
+        if let Some((_, timer)) = service.next_run.take() {
+            self.desk.wheel.cancel(timer);
+        }
+    }
+
+    /// The planned moment of a run has come.
+    pub(super) fn slot_reached(&mut self, now: Mono, planned: Mono, id: ServiceId) {
+        let Some(service) = self.services[id.0 as usize].as_mut() else {
+            return;
+        };
+        service.next_run = None;
+        let next = service.next_slot(now.max(planned));
+        if let Some(run) = service.run.as_mut() {
+            if !run.overran {
+                run.overran = true;
+                let running_for = now.since(run.started);
+                self.desk
+                    .say_of(service, What::CheckOverran { running_for });
+            }
+        } else {
+            self.enqueue(id);
+        }
+        self.arm_run(id, next);
+    }
+
+    /// Puts a service into the queue of runs, once.
+    pub(super) fn enqueue(&mut self, id: ServiceId) {
+        let Some(service) = self.services[id.0 as usize].as_mut() else {
+            return;
+        };
+        if !service.queued {
+            service.queued = true;
+            self.queue.push_back(id);
+        }
+    }
+
+    /// A run now, or as soon as the present one has ended.
+    pub(super) fn run_soon(&mut self, id: ServiceId) {
+        let Some(service) = self.services[id.0 as usize].as_mut() else {
+            return;
+        };
+        match service.run {
+            Some(_) => service.again = true,
+            None => self.enqueue(id),
+        }
+    }
+
+    pub(super) fn run_now(&mut self, _now: Mono) {
+        if self.stage != Stage::Running {
+            return;
+        }
+        let mut services = 0;
+        for id in self.order.clone() {
+            if self.services[id.0 as usize]
+                .as_ref()
+                .is_some_and(Service::checkable)
+            {
+                services += 1;
+                self.run_soon(id);
+            }
+        }
+        self.desk.say(What::RunNow { services });
+    }
+
+    /// Whether a queued run may start at once.
+    pub(super) fn can_start(&self) -> bool {
+        let limit = self.daemon.max_running_checks;
+        !self.queue.is_empty() && (limit == 0 || self.running < limit)
+    }
+
+    pub(super) fn start_queued(&mut self, now: Mono) {
+        for _ in 0..STARTS_PER_TURN {
+            if !self.can_start() {
+                return;
+            }
+            if let Some(id) = self.queue.pop_front() {
+                self.start_run(now, id);
+            }
+        }
+    }
+
+    fn start_run(&mut self, now: Mono, id: ServiceId) {
+        let Some(service) = self.services[id.0 as usize].as_mut() else {
+            return;
+        };
+        service.queued = false;
+        if !service.checkable() || service.run.is_some() {
+            return;
+        }
+        let job = self.desk.new_job(Owner::Check(id));
+        let time_out = self
+            .desk
+            .wheel
+            .arm(now + service.config.timeout, Timer::TimeOut(job));
+        service.run = Some(Run {
+            job,
+            started: now,
+            time_out: Some(time_out),
+            settled: false,
+            overran: false,
+        });
+        self.running += 1;
+        self.desk.say_of(service, What::CheckStarted);
+        self.desk.act(Action::StartCheck {
+            job,
+            service: service.config.clone(),
+        });
+    }
+
+    /// Plans what comes after a run: once more, or sooner than the grid while a rise or a fall is being counted.
+    pub(super) fn after_run(&mut self, now: Mono, id: ServiceId, started: Mono) {
+        let Some(service) = self.services[id.0 as usize].as_mut() else {
+            return;
+        };
+        if std::mem::take(&mut service.again) {
+            return self.enqueue(id);
+        }
+        let fast = service.config.fast_interval.filter(|_| service.counting());
+        if let (Some(fast), Some((planned, _))) = (fast, &service.next_run) {
+            let soon = now.max(started + fast);
+            if soon < *planned {
+                self.arm_run(id, soon);
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What holds a service down from outside: a prefix that is not assigned, a maintenance file that exists.
+//!
+//! Either takes effect at once and whatever the check says; when the last of them is over, the service is checked at once
+//! and comes back through `check_rise`.
+
+use std::path::PathBuf;
+
+use super::notice::What;
+use super::service::{Input, Service, State};
+use super::vocab::{Action, Addresses, Reason};
+use super::{Engine, ServiceId, Stage};
+use crate::time::Mono;
+
+impl Engine {
+    pub(super) fn addresses_changed(&mut self, now: Mono, addresses: Addresses) {
+        self.addresses = addresses;
+        for id in self.order.clone() {
+            self.look_outside(now, id);
+        }
+    }
+
+    pub(super) fn maintenance_changed(&mut self, now: Mono, path: PathBuf, present: bool) {
+        match present {
+            true => self.maintenance.insert(path.clone()),
+            false => self.maintenance.remove(&path),
+        };
+        for id in self.order.clone() {
+            let Some(service) = self.services[id.0 as usize].as_ref() else {
+                continue;
+            };
+            if service.config.maintenance_file.as_ref() == Some(&path) {
+                if !present && service.state() == State::Held {
+                    self.desk
+                        .say_of(service, What::MaintenanceOver { path: path.clone() });
+                }
+                self.look_outside(now, id);
+            }
+        }
+    }
+
+    /// Holds a service down or releases it by what is the case outside: its addresses and its maintenance file.
+    pub(super) fn look_outside(&mut self, now: Mono, id: ServiceId) {
+        let Some(service) = self.services[id.0 as usize].as_ref() else {
+            return;
+        };
+        if self.stage != Stage::Running || service.state() == State::Disabled {
+            return;
+        }
+        let reason = self.hold_reason(service);
+        let (held, was_checkable) = (service.state() == State::Held, service.checkable());
+        if reason.is_none() && !held || held && reason.as_ref() == Some(service.reason()) {
+            return;
+        }
+        let released = reason.is_none();
+        let Some(service) = self.services[id.0 as usize].as_mut() else {
+            return;
+        };
+        let change = service.input(reason.map_or(Input::Release, Input::Hold), now);
+        // A run that began under other circumstances says nothing about the present ones.
+        if let Some(run) = service.run.as_mut().filter(|run| !run.settled) {
+            run.settled = true;
+            let (job, time_out) = (run.job, run.time_out.take());
+            self.desk.cancel(time_out);
+            self.desk.act(Action::Kill { job });
+        }
+        let checkable = service.checkable();
+        let next = service.next_slot(now);
+        if let Some(change) = change {
+            self.log_repeats(id);
+            self.changed(id, change, None, String::new());
+        }
+        match (was_checkable, checkable) {
+            (true, false) => self.disarm_run(id),
+            (false, true) => self.arm_run(id, next),
+            (true, true) | (false, false) => {}
+        }
+        if checkable && (released || !was_checkable) {
+            self.run_soon(id);
+        }
+    }
+
+    /// The address comes first: without it the check would ask some other host.
+    fn hold_reason(&self, service: &Service) -> Option<Reason> {
+        let config = &service.config;
+        if !config.ip_check_disabled {
+            let missing = config
+                .prefixes
+                .iter()
+                .find(|prefix| !self.addresses.covers(&config.interface, prefix));
+            if let Some(prefix) = missing {
+                return Some(Reason::AddressMissing {
+                    prefix: *prefix,
+                    interface: config.interface.clone(),
+                });
+            }
+        }
+        let path = config
+            .maintenance_file
+            .as_ref()
+            .filter(|path| self.maintenance.contains(*path))?;
+        Some(Reason::Maintenance { path: path.clone() })
+    }
+}

@@ -1,0 +1,367 @@
+//! One attempt to make file and BIRD agree with what is wanted: write what differs, then reconfigure.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use ipnetwork::IpNetwork;
+
+use super::trouble::{News, Trouble};
+use super::{Phase, Routes, Routes4or6};
+use crate::config::Family;
+use crate::engine::notice::What;
+use crate::engine::vocab::{Accepted, Action, JobId, Obstacle, Refusal};
+use crate::engine::{Desk, Owner, Timer};
+use crate::time::Mono;
+
+/// The pause after the first failed attempt, from its beginning; it doubles with each.
+const RETRY_FIRST: Duration = Duration::from_millis(250);
+/// The longest pause. With the attempt itself it stays below the five seconds in which BIRD is promised to agree.
+const RETRY_MAX: Duration = Duration::from_secs(4);
+impl Routes {
+    /// Starts the attempts that are due, and sets the alarm for those that have to wait. `hurry`: no spacing.
+    pub fn settle(&mut self, desk: &mut Desk, now: Mono, hurry: bool) {
+        for index in 0..self.channels.len() {
+            let channel = &self.channels[index];
+            let agreed = !channel.bird_due
+                && channel
+                    .families
+                    .iter()
+                    .all(|family| self.file_settled(*family));
+            if !channel.idle() || agreed || channel.timer.is_some() && !channel.fresh {
+                continue;
+            }
+            let at = match channel.began {
+                None => now,
+                Some(_) if hurry && channel.fresh => now,
+                Some(began) if channel.failed > 0 && !channel.fresh => {
+                    began + pause(channel.failed)
+                }
+                Some(began) => began + self.update_interval,
+            };
+            let timer = self.channels[index].timer.take();
+            desk.cancel(timer);
+            match at > now {
+                true => {
+                    self.channels[index].timer = Some(desk.wheel.arm(at, Timer::Channel(index)))
+                }
+                false => self.attempt(desk, now, index),
+            }
+        }
+    }
+
+    pub fn timer_fired(&mut self, index: usize) {
+        if let Some(channel) = self.channels.get_mut(index) {
+            channel.timer = None;
+        }
+    }
+
+    /// Takes the alarms of channels that are about to be replaced off the wheel, and gives their jobs away.
+    pub fn disconnect(&mut self, desk: &mut Desk) {
+        for channel in &mut self.channels {
+            let (timer, time_out) = (channel.timer.take(), channel.time_out.take());
+            desk.cancel(timer);
+            desk.cancel(time_out);
+            if let Phase::Reconfiguring { job, .. } = channel.phase {
+                desk.jobs.insert(job, Owner::OldChannel);
+                desk.act(Action::Kill { job });
+            }
+        }
+    }
+
+    fn attempt(&mut self, desk: &mut Desk, now: Mono, index: usize) {
+        let channel = &mut self.channels[index];
+        channel.began = Some(now);
+        channel.fresh = false;
+        let mut left = 0;
+        for family in channel.families.clone() {
+            let Some(routes) = self.families[family.index()].as_mut() else {
+                continue;
+            };
+            if routes.differs() {
+                let prefixes = routes.content();
+                routes.writing = Some(prefixes.clone());
+                desk.act(Action::WriteFile { family, prefixes });
+                left += 1;
+            }
+        }
+        match left {
+            0 => {
+                self.channels[index].announce = false;
+                self.reconfigure(desk, now, index);
+            }
+            left => self.channels[index].phase = Phase::Writing { left, failed: 0 },
+        }
+    }
+
+    pub fn file_written(
+        &mut self,
+        desk: &mut Desk,
+        now: Mono,
+        family: Family,
+        outcome: Result<(), String>,
+    ) {
+        let Some(index) = self.channel_of(family) else {
+            return;
+        };
+        let Some(routes) = self.families[family.index()].as_mut() else {
+            return;
+        };
+        let Some(content) = routes.writing.take() else {
+            return;
+        };
+        let failed = outcome.is_err();
+        match outcome {
+            Ok(()) => file_is_written(desk, routes, now, family, content),
+            Err(cause) => file_failed(desk, routes, now, family, cause),
+        }
+        let channel = &mut self.channels[index];
+        channel.bird_due |= channel.announce && !failed;
+        let Phase::Writing {
+            left,
+            failed: before,
+        } = channel.phase
+        else {
+            return;
+        };
+        let failures = before + usize::from(failed);
+        if left > 1 {
+            channel.phase = Phase::Writing {
+                left: left - 1,
+                failed: failures,
+            };
+            return;
+        }
+        channel.phase = Phase::Idle;
+        match failures {
+            0 => channel.announce = false,
+            _ => channel.failed = channel.failed.saturating_add(1),
+        }
+        // What could be written is told to BIRD even if another file could not.
+        self.reconfigure(desk, now, index);
+    }
+
+    fn reconfigure(&mut self, desk: &mut Desk, now: Mono, index: usize) {
+        let channel = &mut self.channels[index];
+        if !channel.bird_due {
+            self.attempt_over(index, true);
+            return;
+        }
+        let job = desk.new_job(Owner::Channel(index));
+        channel.phase = Phase::Reconfiguring {
+            job,
+            since: now,
+            timed_out: false,
+        };
+        channel.time_out = Some(
+            desk.wheel
+                .arm(now + self.reconfigure_timeout, Timer::TimeOut(job)),
+        );
+        desk.act(Action::Reconfigure {
+            job,
+            via: channel.via.clone(),
+        });
+    }
+
+    pub fn timed_out(&mut self, desk: &mut Desk, index: usize, job: JobId) {
+        let Some(channel) = self.channels.get_mut(index) else {
+            return;
+        };
+        if let Phase::Reconfiguring {
+            job: current,
+            timed_out,
+            ..
+        } = &mut channel.phase
+        {
+            if *current == job {
+                *timed_out = true;
+                channel.time_out = None;
+                desk.act(Action::Kill { job });
+            }
+        }
+    }
+
+    /// The reconfiguration hangs and can't be killed; it is left to itself.
+    pub fn given_up(&mut self, desk: &mut Desk, now: Mono, index: usize, job: JobId) {
+        self.reconfigured(desk, now, index, job, Err(Refusal::TimedOut));
+    }
+
+    pub fn reconfigured(
+        &mut self,
+        desk: &mut Desk,
+        now: Mono,
+        index: usize,
+        job: JobId,
+        outcome: Result<Accepted, Refusal>,
+    ) {
+        let Some(channel) = self.channels.get_mut(index) else {
+            return;
+        };
+        let Phase::Reconfiguring {
+            job: current,
+            since,
+            timed_out,
+        } = channel.phase
+        else {
+            return;
+        };
+        if current != job {
+            return;
+        }
+        channel.phase = Phase::Idle;
+        let time_out = channel.time_out.take();
+        desk.cancel(time_out);
+        let outcome = match timed_out {
+            true => Err(Refusal::TimedOut),
+            false => outcome,
+        };
+        let took = now.since(since);
+        for family in &channel.families {
+            let Some(routes) = self.families[family.index()].as_mut() else {
+                continue;
+            };
+            routes.counters.last_reconfigure = Some(took);
+            match outcome {
+                Ok(_) => routes.counters.reconfigured += 1,
+                Err(_) => routes.counters.reconfigure_failed += 1,
+            }
+        }
+        match outcome {
+            Ok(accepted) => {
+                self.bird_agrees(desk, now, index, accepted, took);
+                self.attempt_over(index, true);
+            }
+            Err(refusal) => {
+                self.bird_refuses(desk, now, index, refusal);
+                self.attempt_over(index, false);
+            }
+        }
+    }
+
+    fn bird_agrees(
+        &mut self,
+        desk: &mut Desk,
+        now: Mono,
+        index: usize,
+        accepted: Accepted,
+        took: Duration,
+    ) {
+        let channel = &mut self.channels[index];
+        channel.bird_due = false;
+        let families = channel.families.clone();
+        if let Some(trouble) = channel.trouble.take() {
+            let (attempts, after) = (trouble.attempts, now.since(trouble.since));
+            desk.say(What::ReconfigureRecovered {
+                families: families.clone(),
+                attempts,
+                after,
+            });
+        }
+        desk.say(What::Reconfigured {
+            families,
+            accepted,
+            took,
+        });
+    }
+
+    fn bird_refuses(&mut self, desk: &mut Desk, now: Mono, index: usize, refusal: Refusal) {
+        let channel = &mut self.channels[index];
+        let (families, via) = (channel.families.clone(), channel.via.clone());
+        match Trouble::add(&mut channel.trouble, Obstacle::Bird(refusal.clone()), now) {
+            News::Changed => desk.say(What::ReconfigureFailed {
+                families,
+                via,
+                refusal,
+            }),
+            News::Reminder => {
+                let Some(trouble) = &channel.trouble else {
+                    return;
+                };
+                let (attempts, after) = (trouble.attempts, now.since(trouble.since));
+                desk.say(What::ReconfigureStillFailing {
+                    families,
+                    attempts,
+                    after,
+                });
+            }
+            News::Nothing => {}
+        }
+    }
+
+    /// Counts an attempt that has come to its end. It has succeeded only if every file could be written, too.
+    fn attempt_over(&mut self, index: usize, bird_agrees: bool) {
+        let families = self.channels[index].families.clone();
+        let file_trouble = families.iter().any(|family| {
+            self.families[family.index()]
+                .as_ref()
+                .is_some_and(|routes| routes.trouble.is_some())
+        });
+        let channel = &mut self.channels[index];
+        match (bird_agrees, file_trouble) {
+            (true, false) => channel.failed = 0,
+            (true, true) => {}
+            (false, _) => channel.failed = channel.failed.saturating_add(1),
+        }
+    }
+}
+
+fn file_failed(desk: &mut Desk, routes: &mut Routes4or6, now: Mono, family: Family, cause: String) {
+    routes.counters.file_failures += 1;
+    let path = routes.config.prefix_file.clone();
+    match Trouble::add(&mut routes.trouble, Obstacle::File(cause.clone()), now) {
+        News::Changed | News::Reminder => desk.say(What::FileFailed {
+            family,
+            path,
+            cause,
+        }),
+        News::Nothing => {}
+    }
+}
+
+fn file_is_written(
+    desk: &mut Desk,
+    routes: &mut Routes4or6,
+    now: Mono,
+    family: Family,
+    content: BTreeSet<IpNetwork>,
+) {
+    routes.counters.files_written += 1;
+    let path = routes.config.prefix_file.clone();
+    if let Some(trouble) = routes.trouble.take() {
+        let (attempts, after) = (trouble.attempts, now.since(trouble.since));
+        desk.say(What::FileRecovered {
+            family,
+            path: path.clone(),
+            attempts,
+            after,
+        });
+    }
+    if let Some(repair) = routes.repair.take() {
+        desk.say(What::FileRepaired {
+            family,
+            path: path.clone(),
+            repair,
+        });
+    }
+    let added: Vec<_> = content.difference(&routes.written).copied().collect();
+    let removed: Vec<_> = routes.written.difference(&content).copied().collect();
+    let left = content.len();
+    routes.written = content;
+    if !added.is_empty() || !removed.is_empty() {
+        desk.say(What::FileWritten {
+            family,
+            path,
+            added,
+            removed,
+            left,
+        });
+        if left == 0 {
+            desk.say(What::NothingAnnounced { family });
+        }
+    }
+}
+
+/// The pause before the next attempt, from the beginning of the last.
+fn pause(attempts: u32) -> Duration {
+    let doublings = attempts.saturating_sub(1).min(16);
+    (RETRY_FIRST * (1 << doublings)).min(RETRY_MAX)
+}

@@ -1,0 +1,298 @@
+//! The prefixes that are wanted, and how BIRD comes to know of them.
+//!
+//! Latest value wins: for each family there is the set that is wanted and the set that stands in the file. A channel, one
+//! for each BIRD, carries the difference out in attempts: write the files that differ, then one reconfiguration. Never
+//! two at once, never two within `bird_update_interval`, and what changes meanwhile only makes the set differ again. A
+//! failed attempt is repeated, after a growing pause, until file, BIRD and what is wanted agree.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ipnetwork::IpNetwork;
+
+use super::snapshot::FamilyCounters;
+use super::vocab::{FoundFile, JobId, Repair};
+use crate::config::{DaemonConfig, Family, FamilyConfig, Via};
+use crate::time::Mono;
+use crate::wheel::TimerId;
+use trouble::Trouble;
+
+mod attempt;
+mod trouble;
+
+/// One family: its file and its counters.
+#[derive(Debug)]
+pub(super) struct Routes4or6 {
+    pub config: FamilyConfig,
+    pub wanted: BTreeSet<IpNetwork>,
+    /// What the file announces, as far as is known.
+    pub written: BTreeSet<IpNetwork>,
+    /// What was found in the file and belongs to no check; it stays there until the first update.
+    pub strangers: BTreeSet<IpNetwork>,
+    /// It has not been sorted yet what of the file is claimed.
+    new: bool,
+    /// The file must be written even if the sets are equal.
+    pub repair: Option<Repair>,
+    pub counters: FamilyCounters,
+    pub trouble: Option<Trouble>,
+    /// What is being written at this moment.
+    writing: Option<BTreeSet<IpNetwork>>,
+}
+
+impl Routes4or6 {
+    fn content(&self) -> BTreeSet<IpNetwork> {
+        self.wanted.union(&self.strangers).copied().collect()
+    }
+
+    fn differs(&self) -> bool {
+        self.repair.is_some()
+            || self.written.len() != self.wanted.len() + self.strangers.len()
+            || !self.wanted.is_subset(&self.written)
+            || !self.strangers.is_subset(&self.written)
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    /// Files are being replaced: so many outcomes are still to come, and this many were failures.
+    Writing {
+        left: usize,
+        failed: usize,
+    },
+    Reconfiguring {
+        job: JobId,
+        since: Mono,
+        timed_out: bool,
+    },
+}
+
+/// One BIRD.
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub families: Vec<Family>,
+    via: Rc<Via>,
+    phase: Phase,
+    /// The next file that is written is to be told to BIRD.
+    announce: bool,
+    /// BIRD has not taken the file as it stands.
+    pub bird_due: bool,
+    /// When the last attempt began.
+    began: Option<Mono>,
+    /// Attempts that failed in a row.
+    failed: u32,
+    pub trouble: Option<Trouble>,
+    /// Something changed after the last attempt began, so the next need not wait for the pause.
+    fresh: bool,
+    timer: Option<TimerId>,
+    time_out: Option<TimerId>,
+}
+
+impl Channel {
+    pub fn idle(&self) -> bool {
+        self.phase == Phase::Idle
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    pub families: [Option<Routes4or6>; 2],
+    pub channels: Vec<Channel>,
+    update_interval: Duration,
+    reconfigure_timeout: Duration,
+}
+
+impl Routes {
+    /// Takes up families and channels as configured; what an unchanged family had is kept.
+    pub fn configure(&mut self, daemon: &DaemonConfig, files: [FoundFile; 2]) {
+        self.set_pace(daemon);
+        let [file4, file6] = files;
+        for (family, file) in Family::ALL.into_iter().zip([file4, file6]) {
+            let slot = &mut self.families[family.index()];
+            let old = slot.take();
+            *slot = daemon.families[family.index()]
+                .as_ref()
+                .map(|config| match old {
+                    Some(old) if old.config == *config => old,
+                    old => Routes4or6 {
+                        config: config.clone(),
+                        wanted: BTreeSet::new(),
+                        written: file.prefixes,
+                        strangers: BTreeSet::new(),
+                        new: true,
+                        repair: file.repair,
+                        counters: old.map(|old| old.counters).unwrap_or_default(),
+                        trouble: None,
+                        writing: None,
+                    },
+                });
+        }
+    }
+
+    /// Makes the channels: one for each way to a BIRD, for one family or both.
+    pub fn connect(&mut self) {
+        self.channels.clear();
+        for family in Family::ALL {
+            let Some(routes) = &self.families[family.index()] else {
+                continue;
+            };
+            match self
+                .channels
+                .iter_mut()
+                .find(|channel| *channel.via == routes.config.via)
+            {
+                Some(channel) => channel.families.push(family),
+                None => self.channels.push(Channel {
+                    families: vec![family],
+                    via: Rc::new(routes.config.via.clone()),
+                    phase: Phase::Idle,
+                    announce: false,
+                    bird_due: false,
+                    began: None,
+                    failed: 0,
+                    trouble: None,
+                    fresh: false,
+                    timer: None,
+                    time_out: None,
+                }),
+            }
+        }
+    }
+
+    pub fn channel_of(&self, family: Family) -> Option<usize> {
+        self.channels
+            .iter()
+            .position(|channel| channel.families.contains(&family))
+    }
+
+    /// Says what is wanted of a prefix; true if that is news. `tell_bird`: not left to a command of the service.
+    pub fn want(&mut self, prefix: IpNetwork, announced: bool, tell_bird: bool) -> bool {
+        let family = Family::of(&prefix);
+        let Some(routes) = self.families[family.index()].as_mut() else {
+            return false;
+        };
+        let news = match announced {
+            true => routes.wanted.insert(prefix),
+            false => routes.wanted.remove(&prefix),
+        };
+        if news {
+            routes.strangers.clear();
+            self.touch(family, tell_bird);
+        }
+        news
+    }
+
+    /// Has the next settlement look at a family without waiting for a pause.
+    pub fn touch(&mut self, family: Family, tell_bird: bool) {
+        if let Some(index) = self.channel_of(family) {
+            self.channels[index].fresh = true;
+            self.channels[index].announce |= tell_bird;
+        }
+    }
+
+    /// Whether a family's file says what is wanted.
+    pub fn file_settled(&self, family: Family) -> bool {
+        self.families[family.index()]
+            .as_ref()
+            .is_none_or(|routes| routes.writing.is_none() && !routes.differs())
+    }
+
+    /// Whether everything is carried out, or, at the end of the daemon, has failed in its last attempt.
+    pub fn finished(&self, last_attempts_only: bool) -> bool {
+        self.channels.iter().all(|channel| {
+            let agreed = !channel.bird_due
+                && channel
+                    .families
+                    .iter()
+                    .all(|family| self.file_settled(*family));
+            channel.idle() && (agreed || last_attempts_only && channel.failed > 0 && !channel.fresh)
+        })
+    }
+
+    pub fn set_pace(&mut self, daemon: &DaemonConfig) {
+        self.update_interval = daemon.update_interval;
+        self.reconfigure_timeout = daemon.reconfigure_timeout;
+    }
+
+    /// Sorts what a file held: what is claimed is wanted until a check says otherwise, the rest are strangers. Gives
+    /// back the strangers, if any, and where they were found.
+    pub fn adopt_file(
+        &mut self,
+        family: Family,
+        purge: bool,
+        claimed: impl Fn(&IpNetwork) -> bool,
+    ) -> Option<(PathBuf, Vec<IpNetwork>)> {
+        let routes = self.families[family.index()].as_mut()?;
+        if !routes.new {
+            return None;
+        }
+        routes.new = false;
+        let (wanted, strangers): (BTreeSet<_>, BTreeSet<_>) =
+            routes.written.iter().copied().partition(claimed);
+        routes.wanted = wanted;
+        let found = (!strangers.is_empty()).then(|| {
+            (
+                routes.config.prefix_file.clone(),
+                strangers.iter().copied().collect(),
+            )
+        });
+        let must_write = routes.repair.is_some() || purge && !strangers.is_empty();
+        if !purge {
+            routes.strangers = strangers;
+        }
+        if must_write {
+            self.touch(family, true);
+        }
+        found
+    }
+
+    /// Has every BIRD told once more, because it is not known what it has read.
+    pub fn tell_again(&mut self) {
+        for channel in &mut self.channels {
+            channel.bird_due = true;
+        }
+    }
+
+    /// Allows whatever is not carried out one more attempt at once.
+    pub fn touch_unsettled(&mut self) {
+        for family in Family::ALL {
+            if let Some(index) = self.channel_of(family) {
+                if self.channels[index].bird_due || !self.file_settled(family) {
+                    self.channels[index].fresh = true;
+                }
+            }
+        }
+    }
+
+    /// Everything that is wanted in the files, of both families.
+    pub fn announced(&self) -> BTreeSet<IpNetwork> {
+        self.families
+            .iter()
+            .flatten()
+            .flat_map(|routes| routes.wanted.iter().copied())
+            .collect()
+    }
+
+    pub fn advertises(&self, prefix: &IpNetwork) -> bool {
+        self.families[Family::of(prefix).index()]
+            .as_ref()
+            .is_some_and(|routes| routes.written.contains(prefix))
+    }
+
+    #[cfg(test)]
+    pub fn timers(&self) -> usize {
+        let armed = |timer: &Option<TimerId>| usize::from(timer.is_some());
+        self.channels
+            .iter()
+            .map(|channel| armed(&channel.timer) + armed(&channel.time_out))
+            .sum()
+    }
+
+    #[cfg(test)]
+    pub fn wanted_none_of(&self, prefixes: &[IpNetwork]) -> bool {
+        let wanted = self.announced();
+        !prefixes.iter().any(|prefix| wanted.contains(prefix))
+    }
+}

@@ -1,0 +1,277 @@
+//! What a run amounts to: the verdict, what it does to its service, and what is said of it.
+//!
+//! A failure is logged once with what the check wrote; those that are like it are only counted, until something else
+//! comes. A verdict never waits for a process to be gone: a run that has had its time has failed at that moment.
+
+use std::time::Duration;
+
+use super::notice::{Stream, What};
+use super::service::{Change, Input, Run, Service, State};
+use super::vocab::{Action, Captured, Ended, JobId, LastRun, Output, StartFailure, Verdict};
+use super::{Engine, ServiceId};
+use crate::time::Mono;
+
+/// Bytes kept of the first line of a check's output, for the log and the status.
+const FIRST_LINE_MAX: usize = 200;
+
+impl Engine {
+    pub(super) fn check_ended(
+        &mut self,
+        now: Mono,
+        id: ServiceId,
+        job: JobId,
+        ended: Ended,
+        output: Output,
+    ) {
+        let Some((run, took)) = self.end_run(now, id, job) else {
+            return;
+        };
+        let first_line = first_line(&output);
+        if !run.settled {
+            let verdict = Verdict::from(ended);
+            let last = LastRun {
+                verdict,
+                took,
+                first_line,
+            };
+            self.judge(now, id, last, Some(output));
+        } else if let Some(service) = self.services[id.0 as usize].as_mut() {
+            // What a run wrote before its time was up is known only now.
+            if let Some(last) = service
+                .last
+                .as_mut()
+                .filter(|last| last.verdict == Verdict::TimedOut)
+            {
+                last.first_line = first_line;
+                if service.repeated == 0 && service.logged == Some(Verdict::TimedOut) {
+                    self.log_output(id, output);
+                }
+            }
+        }
+        self.after_run(now, id, run.started);
+    }
+
+    pub(super) fn check_not_started(
+        &mut self,
+        now: Mono,
+        id: ServiceId,
+        job: JobId,
+        failure: StartFailure,
+    ) {
+        let Some((run, took)) = self.end_run(now, id, job) else {
+            return;
+        };
+        if !run.settled {
+            let verdict = Verdict::NotStarted(failure.status);
+            self.judge(
+                now,
+                id,
+                LastRun {
+                    verdict,
+                    took,
+                    first_line: failure.cause,
+                },
+                None,
+            );
+        }
+        self.after_run(now, id, run.started);
+    }
+
+    /// The verdict is passed at once; that the group is gone is only a matter of tidiness.
+    pub(super) fn check_timed_out(&mut self, now: Mono, id: ServiceId, job: JobId) {
+        let Some(service) = self.services[id.0 as usize].as_mut() else {
+            return;
+        };
+        let Some(run) = service.run.as_mut().filter(|run| run.job == job) else {
+            return;
+        };
+        run.time_out = None;
+        run.settled = true;
+        let took = now.since(run.started);
+        self.desk.act(Action::Kill { job });
+        let last = LastRun {
+            verdict: Verdict::TimedOut,
+            took,
+            first_line: String::new(),
+        };
+        self.judge(now, id, last, None);
+    }
+
+    /// Takes the run off its service. `None`: the job belongs to nobody any more.
+    fn end_run(&mut self, now: Mono, id: ServiceId, job: JobId) -> Option<(Run, Duration)> {
+        self.running -= 1;
+        let service = self.services[id.0 as usize].as_mut()?;
+        let mut run = service.run.take_if(|run| run.job == job)?;
+        self.desk.cancel(run.time_out.take());
+        let took = now.since(run.started);
+        Some((run, took))
+    }
+
+    /// What a verdict means for the service, and what is said of it.
+    fn judge(&mut self, now: Mono, id: ServiceId, last: LastRun, output: Option<Output>) {
+        let Some(service) = self.services[id.0 as usize].as_mut() else {
+            return;
+        };
+        let (verdict, took) = (last.verdict, last.took);
+        count(service, verdict, now);
+        if !matches!(verdict, Verdict::TimedOut | Verdict::NotStarted(_)) {
+            service.duration = Some(took);
+        }
+        self.desk
+            .say_of(service, What::CheckEnded { verdict, took });
+        let failures_before = service.failures();
+        let line = last.first_line.clone();
+        service.last_ended = Some(now);
+        service.last = Some(last);
+        let input = match verdict.passed() {
+            true => Input::Pass,
+            false => Input::Fail(verdict),
+        };
+        let change = service.input(input, now);
+        match (verdict.passed(), &change) {
+            (true, None) => self.log_pass(id, failures_before),
+            (true, Some(_)) => self.log_repeats(id),
+            (false, _) => self.log_failure(id, verdict, took, &line, output),
+        }
+        if let Some(change) = change {
+            self.changed(id, change, Some(took), line);
+        }
+    }
+
+    fn log_pass(&mut self, id: ServiceId, failures_before: u32) {
+        let Some(service) = self.services[id.0 as usize].as_mut() else {
+            return;
+        };
+        if service.state() == State::Up && failures_before > 0 {
+            service.logged = None;
+            service.repeated = 0;
+            self.desk.say_of(
+                service,
+                What::CheckRecovered {
+                    after: failures_before,
+                },
+            );
+        }
+    }
+
+    /// Says how often the last failure was repeated in silence, and forgets it.
+    pub(super) fn log_repeats(&mut self, id: ServiceId) {
+        let Some(service) = self.services[id.0 as usize].as_mut() else {
+            return;
+        };
+        let times = std::mem::take(&mut service.repeated);
+        if let Some(verdict) = service.logged.take().filter(|_| times > 0) {
+            self.desk
+                .say_of(service, What::FailureRepeated { times, verdict });
+        }
+    }
+
+    /// A failure is told with what it wrote, unless it is like the one before.
+    fn log_failure(
+        &mut self,
+        id: ServiceId,
+        verdict: Verdict,
+        took: Duration,
+        line: &str,
+        output: Option<Output>,
+    ) {
+        let Some(service) = self.services[id.0 as usize].as_mut() else {
+            return;
+        };
+        if service.logged == Some(verdict) {
+            service.repeated = service.repeated.saturating_add(1);
+            return;
+        }
+        self.log_repeats(id);
+        let Some(service) = self.services[id.0 as usize].as_mut() else {
+            return;
+        };
+        service.logged = Some(verdict);
+        let cause = match verdict {
+            Verdict::NotStarted(_) => line.to_string(),
+            _ => String::new(),
+        };
+        let (count, of) = (service.failures(), service.config.fall);
+        self.desk.say_of(
+            service,
+            What::CheckFailed {
+                verdict,
+                took,
+                count,
+                of,
+                cause,
+            },
+        );
+        if let Some(output) = output {
+            self.log_output(id, output);
+        }
+    }
+
+    fn log_output(&mut self, id: ServiceId, output: Output) {
+        let Some(service) = self.services[id.0 as usize].as_ref() else {
+            return;
+        };
+        for (stream, captured) in [
+            (Stream::Stderr, output.stderr),
+            (Stream::Stdout, output.stdout),
+        ] {
+            if !captured.bytes.is_empty() {
+                self.desk
+                    .say_of(service, What::CheckOutput { stream, captured });
+            }
+        }
+    }
+
+    /// Says a change of state and has it carried out.
+    pub(super) fn changed(
+        &mut self,
+        id: ServiceId,
+        change: Change,
+        took: Option<Duration>,
+        first_line: String,
+    ) {
+        let Some(service) = self.services[id.0 as usize].as_ref() else {
+            return;
+        };
+        let (from, to, reason) = (change.from, change.to, service.reason().clone());
+        self.desk.say_of(
+            service,
+            What::StateChanged {
+                from,
+                to,
+                reason,
+                took,
+                first_line,
+            },
+        );
+        self.route(id);
+    }
+}
+
+fn count(service: &mut Service, verdict: Verdict, now: Mono) {
+    let counters = &mut service.counters;
+    match verdict {
+        Verdict::Pass => counters.passed += 1,
+        Verdict::Fail(_) | Verdict::Signal(_) => counters.failed += 1,
+        Verdict::NotStarted(_) => counters.not_started += 1,
+        Verdict::TimedOut => {
+            counters.timed_out += 1;
+            counters.first_time_out.get_or_insert(now);
+        }
+    }
+}
+
+/// The first line that says something: of stderr, else of stdout.
+fn first_line(output: &Output) -> String {
+    let line_of = |captured: &Captured| {
+        let line = captured
+            .bytes
+            .split(|byte| *byte == b'\n')
+            .find(|line| !line.trim_ascii().is_empty())?;
+        let line = line.trim_ascii();
+        Some(String::from_utf8_lossy(&line[..line.len().min(FIRST_LINE_MAX)]).into_owned())
+    };
+    line_of(&output.stderr)
+        .or_else(|| line_of(&output.stdout))
+        .unwrap_or_default()
+}

@@ -1,0 +1,78 @@
+//! The engine as a [`Snapshot`], for whoever looks at it from outside.
+
+use super::service::{Service, State};
+use super::snapshot::{FamilyView, ServiceView, Snapshot};
+use super::{Engine, Family, Obstacle, ServiceId};
+
+impl Engine {
+    pub fn snapshot(&self) -> Snapshot<'_> {
+        let services = self.order.iter().filter_map(|id| self.view(*id)).collect();
+        let families = Family::ALL
+            .into_iter()
+            .filter_map(|family| self.family_view(family))
+            .collect();
+        let waiting = match self.daemon.max_running_checks {
+            0 => 0,
+            _ => self.queue.len(),
+        };
+        Snapshot {
+            started: self.started,
+            services,
+            families,
+            reloads: self.reloads,
+            running: self.running as usize,
+            waiting,
+        }
+    }
+
+    fn view(&self, id: ServiceId) -> Option<ServiceView<'_>> {
+        let service: &Service = self.services[id.0 as usize].as_ref()?;
+        let config = &service.config;
+        let looked_at = !config.ip_check_disabled && service.state() != State::Disabled;
+        let assigned = |prefix| looked_at.then(|| self.addresses.covers(&config.interface, prefix));
+        Some(ServiceView {
+            config,
+            status: service.status(),
+            reason: service.reason().clone(),
+            maintenance: config
+                .maintenance_file
+                .as_ref()
+                .is_some_and(|path| self.maintenance.contains(path)),
+            since: service.since(),
+            assigned: config.prefixes.iter().map(assigned).collect(),
+            advertised: config
+                .prefixes
+                .iter()
+                .map(|prefix| self.routes.advertises(prefix))
+                .collect(),
+            last: service.last.as_ref(),
+            last_ended: service.last_ended,
+            next_run: service.next_run.as_ref().map(|(at, _)| *at),
+            running: service.run.is_some(),
+            state_value: service.state_value(),
+            duration: service.duration,
+            counters: service.counters,
+        })
+    }
+
+    fn family_view(&self, family: Family) -> Option<FamilyView<'_>> {
+        let routes = self.routes.families[family.index()].as_ref()?;
+        let channel = self
+            .routes
+            .channel_of(family)
+            .map(|index| &self.routes.channels[index]);
+        let trouble: Option<&Obstacle> = routes
+            .trouble
+            .as_ref()
+            .or_else(|| channel.and_then(|channel| channel.trouble.as_ref()))
+            .map(|trouble| &trouble.obstacle);
+        let bird_agrees = channel.is_none_or(|channel| !channel.bird_due && channel.idle());
+        Some(FamilyView {
+            family,
+            written: &routes.written,
+            settled: bird_agrees && self.routes.file_settled(family),
+            trouble,
+            counters: routes.counters,
+        })
+    }
+}

@@ -1,0 +1,182 @@
+//! The addresses of this host by interface: one dump at the start, then the kernel's notifications.
+//!
+//! [`Watch`] keeps a table that agrees with the kernel's. Whenever a notification was lost or not understood, the
+//! whole is dumped again; until that has worked the watch says so by an error, and [`Watch::refresh`] is due. No
+//! privilege is needed. Alternative names and labels of interfaces are not looked at.
+
+mod message;
+mod table;
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use self::message::{Body, Messages};
+use self::table::Table;
+use super::sys::netlink::{self, Received, Socket};
+use crate::engine::vocab::Addresses;
+
+/// What the kernel puts into one datagram of a dump at most.
+const DUMP_BUFFER: usize = 32 * 1024;
+
+/// Room for a notification, which tells of one address or link. A longer one leads to a dump.
+const NOTE_BUFFER: usize = 8 * 1024;
+
+/// Notifications read in one turn. More stay queued, and poll tells of them again.
+const NOTES_PER_TURN: usize = 256;
+
+/// So often a dump is repeated that the kernel marks as interrupted by a change. After that the last one is
+/// taken: the change that interrupted it is in the queue of notifications.
+const DUMP_TRIES: usize = 5;
+
+/// Datagrams of one dump: some two million addresses. Only a broken kernel says more.
+const DUMP_DATAGRAMS: usize = 16 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    None,
+    Changed,
+}
+
+pub struct Watch {
+    socket: Socket,
+    table: Table,
+    stale: bool,
+    buffer: Box<[u8]>,
+}
+
+/// The addresses of now, for modes that run once.
+pub fn dump() -> io::Result<Addresses> {
+    Ok(dump_table()?.addresses())
+}
+
+impl Watch {
+    pub fn open() -> io::Result<Watch> {
+        // Subscribed before the dump, so that nothing is lost between the two.
+        let socket = Socket::subscribed()?;
+        Ok(Watch {
+            socket,
+            table: dump_table()?,
+            stale: false,
+            buffer: vec![0; NOTE_BUFFER].into_boxed_slice(),
+        })
+    }
+
+    /// To be waited for until it is readable.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.socket.fd()
+    }
+
+    pub fn addresses(&self) -> Addresses {
+        self.table.addresses()
+    }
+
+    /// Takes in what the kernel has told since the last time.
+    pub fn readable(&mut self) -> io::Result<Change> {
+        let mut change = Change::None;
+        for _ in 0..NOTES_PER_TURN {
+            match self.socket.receive(&mut self.buffer) {
+                Ok(Received::Messages(bytes)) => {
+                    for message in Messages::of(bytes) {
+                        match message.map(|message| message.body) {
+                            Some(body) if self.table.apply(&body) => change = Change::Changed,
+                            Some(_) => {}
+                            None => self.stale = true,
+                        }
+                    }
+                }
+                Ok(Received::Truncated) => self.stale = true,
+                Ok(Received::Foreign) => {}
+                Err(error) => match error.raw_os_error() {
+                    Some(netlink::EAGAIN) => break,
+                    // The queue overflowed. What is left in it is older than the dump and is read first.
+                    Some(netlink::ENOBUFS) => self.stale = true,
+                    _ => return Err(error),
+                },
+            }
+        }
+        if self.stale {
+            // What was applied above may have been half a story: the dump decides whether anything changed.
+            let dumped = self.refresh()?;
+            return Ok(match change {
+                Change::Changed => Change::Changed,
+                Change::None => dumped,
+            });
+        }
+        Ok(change)
+    }
+
+    /// Dumps everything anew.
+    pub fn refresh(&mut self) -> io::Result<Change> {
+        self.stale = true;
+        let table = dump_table()?;
+        self.stale = false;
+        if table == self.table {
+            return Ok(Change::None);
+        }
+        self.table = table;
+        Ok(Change::Changed)
+    }
+}
+
+/// A table from a dump of all links and addresses, on a socket of its own.
+fn dump_table() -> io::Result<Table> {
+    let socket = Socket::for_dumps()?;
+    let mut buffer = vec![0; DUMP_BUFFER];
+    let mut sequence = 0;
+    let mut table = Table::default();
+    for _ in 0..DUMP_TRIES {
+        table = Table::default();
+        let mut whole = true;
+        for kind in [netlink::RTM_GETLINK, netlink::RTM_GETADDR] {
+            sequence += 1;
+            socket.request_dump(kind, sequence)?;
+            whole &= read_dump(&socket, sequence, &mut buffer, &mut table)?;
+        }
+        if whole {
+            break;
+        }
+    }
+    Ok(table)
+}
+
+/// Reads the answer to one request; false if the kernel says that a change interrupted it.
+fn read_dump(
+    socket: &Socket,
+    sequence: u32,
+    buffer: &mut [u8],
+    table: &mut Table,
+) -> io::Result<bool> {
+    let mut whole = true;
+    for _ in 0..DUMP_DATAGRAMS {
+        let bytes = match socket.receive(buffer)? {
+            Received::Messages(bytes) => bytes,
+            Received::Foreign => continue,
+            Received::Truncated => return Err(malformed()),
+        };
+        for message in Messages::of(bytes) {
+            let message = message.ok_or_else(malformed)?;
+            if message.sequence != sequence {
+                continue;
+            }
+            whole &= !message.interrupted;
+            match message.body {
+                Body::End { errno: 0 } => return Ok(whole),
+                Body::End { errno } => return Err(io::Error::from_raw_os_error(errno)),
+                body => {
+                    table.apply(&body);
+                }
+            }
+        }
+    }
+    Err(malformed())
+}
+
+fn malformed() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "the kernel's list of addresses can't be understood",
+    )
+}
+
+#[cfg(test)]
+mod tests;

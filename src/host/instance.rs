@@ -1,0 +1,163 @@
+//! One daemon at a time: the abstract socket that the reference binds, too, and the pidfile.
+//!
+//! The socket is the lock and vanishes with the process. The pidfile is for others to read: a live pid in it refuses the start,
+//! anything else in it is stale and replaced. It is removed at the end if it still is ours. A link in its place is
+//! never written through.
+
+use std::fs;
+use std::io::{self, Write};
+use std::net::Shutdown;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::{Path, PathBuf};
+
+use super::disk::{self, shown};
+use super::sys::process::{self, Pid};
+use super::sys::{self, files};
+
+/// The name that the reference binds in the abstract namespace.
+const NAME: &str = "anycast-healthchecker";
+
+/// Bytes of a pidfile: more than any number has.
+const PIDFILE_MAX: usize = 256;
+
+/// The right to run, held for life.
+pub struct Instance {
+    pidfile: Option<PathBuf>,
+    predecessor_died: bool,
+    /// Held, never read.
+    _lock: UnixDatagram,
+}
+
+impl Instance {
+    /// Takes the lock, then writes the pidfile. The error says what to do.
+    pub fn acquire(pidfile: &Path) -> Result<Instance, String> {
+        Instance::acquire_as(NAME, pidfile)
+    }
+
+    fn acquire_as(name: &str, pidfile: &Path) -> Result<Instance, String> {
+        let lock = lock(name)?;
+        let predecessor_died = write_pidfile(pidfile)?;
+        Ok(Instance {
+            predecessor_died,
+            pidfile: Some(pidfile.to_path_buf()),
+            _lock: lock,
+        })
+    }
+
+    /// Whether a stale pidfile was found: the last daemon did not come to an orderly end.
+    pub fn predecessor_died(&self) -> bool {
+        self.predecessor_died
+    }
+
+    /// Removes the pidfile, unless it has become somebody else's, and gives up the lock.
+    pub fn release(mut self) -> Result<(), String> {
+        self.remove_pidfile()
+    }
+
+    fn remove_pidfile(&mut self) -> Result<(), String> {
+        let Some(path) = self.pidfile.take() else {
+            return Ok(());
+        };
+        match read_pid(&path) {
+            Ok(Some(pid)) if pid == Pid::own() => {}
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error.to_string()),
+        }
+        match fs::remove_file(&path) {
+            Ok(()) => Ok(()),
+            // In a directory that is not ours it can be emptied, which makes it stale as well.
+            Err(error) => write_in_place(&path, b"").map_err(|_| {
+                format!(
+                    "cannot remove the pidfile {}: {}",
+                    shown(&path),
+                    sys::cause(&error)
+                )
+            }),
+        }
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        // Nobody is left to be told; `release` is there for who wants to know.
+        let _ = self.remove_pidfile();
+    }
+}
+
+fn lock(name: &str) -> Result<UnixDatagram, String> {
+    let bound = SocketAddr::from_abstract_name(name)
+        .and_then(|address| UnixDatagram::bind_addr(&address))
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::AddrInUse => format!(
+                "another instance is running: it holds the abstract socket @{name} (ss -xlp shows it); stop it first"
+            ),
+            _ => format!(
+                "cannot bind the abstract socket @{name}: {}",
+                sys::cause(&error)
+            ),
+        })?;
+    // Nobody can fill it: a datagram to it is an error of its sender.
+    let _ = bound.shutdown(Shutdown::Read);
+    Ok(bound)
+}
+
+/// True if a stale one was replaced.
+fn write_pidfile(path: &Path) -> Result<bool, String> {
+    let stale = match read_pid(path) {
+        Ok(Some(pid)) if pid != Pid::own() && process::exists(pid) => {
+            return Err(format!(
+                "the pidfile {0} names process {1}, which is alive: stop it, or remove the file if {1} is another program",
+                shown(path),
+                pid.number()
+            ));
+        }
+        Ok(_) => true,
+        // What can't be read may still be replaced; what is no file is refused there.
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    };
+    let line = format!("{}\n", Pid::own().number());
+    let Err(error) = disk::replace_here(path, line.as_bytes()) else {
+        return Ok(stale);
+    };
+    // A directory of others may hold a pidfile that was given to us.
+    if error.kind() == io::ErrorKind::PermissionDenied
+        && write_in_place(path, line.as_bytes()).is_ok()
+    {
+        return Ok(stale);
+    }
+    let hint = match error.kind() {
+        io::ErrorKind::NotFound => "; make that directory, or set pidfile in [daemon]",
+        io::ErrorKind::PermissionDenied => {
+            "; make the directory writable for this user, or set pidfile in [daemon]"
+        }
+        _ => "",
+    };
+    Err(format!("pidfile: {error}{hint}"))
+}
+
+/// The process that the file names; `None` for what is no process: empty, garbage, 0, negative or too large a number.
+fn read_pid(path: &Path) -> io::Result<Option<Pid>> {
+    let content = match disk::read_bounded(path, PIDFILE_MAX) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(None),
+        result => result?,
+    };
+    let text = std::str::from_utf8(&content).unwrap_or("");
+    Ok(text.trim().parse().ok().and_then(Pid::new))
+}
+
+/// Only a regular file of our own, never through a link.
+fn write_in_place(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = files::open_in_place(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() || found.uid() != process::effective_uid() {
+        return Err(io::Error::from(io::ErrorKind::PermissionDenied));
+    }
+    file.set_len(0)?;
+    file.write_all(content)
+}
+
+#[cfg(test)]
+mod tests;

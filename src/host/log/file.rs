@@ -1,0 +1,247 @@
+//! The log file: appended to, rotated, and lost and found again without a word from the caller.
+//!
+//! Rotation follows Python's `RotatingFileHandler`: before a line that would make the file reach `max_bytes`,
+//! `.1` … `.N` move up by one, the oldest goes, the file becomes `.1`; a limit or a number of backups of zero
+//! means never. The size is asked of the kernel each time, so it goes on across restarts and follows a
+//! `copytruncate`. A file that was removed is made anew at the next line; a renamed one is followed until
+//! [`LogFile::reopen`], as logrotate expects. A symbolic link stays, and its target is what is rotated. A
+//! line that a full disk cut short is taken back. Opening is tried at most once a second, and only for a
+//! line.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::line;
+use crate::engine::notice::Part;
+use crate::host::news::{Health, News, words};
+use crate::host::sys::log_fd;
+use crate::time::Mono;
+
+/// How long after a failure opening or rotating is tried again: soon enough for a reader, dear enough to be
+/// no load.
+const RETRY: Duration = Duration::from_secs(1);
+/// The highest backup that is ever moved, whatever `log_backups` says, so that a rotation stays a matter of
+/// milliseconds.
+const MOST_BACKUPS: u32 = 1000;
+/// A file that can't be rotated may grow to so many times its limit before lines are dropped: a directory
+/// that is read-only for a while loses nothing, and one that stays so fills no disk.
+const OVERGROWTH: u64 = 2;
+
+#[derive(Debug)]
+pub struct LogFile {
+    path: PathBuf,
+    max_bytes: u64,
+    backups: u32,
+    open: Option<Open>,
+    /// `path` is to be opened anew although `open` still takes lines.
+    stale: bool,
+    open_at: Mono,
+    rotate_at: Mono,
+    torn: bool,
+    health: Health,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: File,
+    /// Where the file lies once symbolic links are followed.
+    target: PathBuf,
+}
+
+impl LogFile {
+    pub fn new(path: &Path, max_bytes: u64, backups: u32, now: Mono) -> LogFile {
+        let mut file = LogFile {
+            path: path.to_path_buf(),
+            max_bytes,
+            backups: backups.min(MOST_BACKUPS),
+            open: None,
+            stale: false,
+            open_at: now,
+            rotate_at: now,
+            torn: false,
+            health: Health::new(Part::LogFile(path.to_path_buf()), RETRY),
+        };
+        file.open_if_due(now);
+        file
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn set_limits(&mut self, max_bytes: u64, backups: u32) {
+        self.max_bytes = max_bytes;
+        self.backups = backups.min(MOST_BACKUPS);
+    }
+
+    /// Opens the path again (SIGHUP). If that fails the old file goes on taking lines, and it is tried again.
+    pub fn reopen(&mut self, now: Mono) {
+        self.stale = true;
+        self.open_at = now;
+        self.open_if_due(now);
+    }
+
+    /// Appends one line; false if it is lost.
+    pub fn line(&mut self, now: Mono, text: &str) -> bool {
+        let mut metadata = self.open_metadata();
+        if metadata
+            .as_ref()
+            .is_some_and(|metadata| metadata.is_file() && metadata.nlink() == 0)
+        {
+            self.open = None;
+        }
+        if self.open.is_none() || self.stale {
+            self.open_if_due(now);
+            metadata = self.open_metadata();
+        }
+        let Some(metadata) = metadata else {
+            self.health.lost_one();
+            return false;
+        };
+        let kept = self.append(now, &metadata, text);
+        if !kept {
+            self.health.lost_one();
+        }
+        kept
+    }
+
+    pub fn take_news(&mut self) -> Vec<News> {
+        self.health.take_news()
+    }
+
+    fn open_metadata(&self) -> Option<Metadata> {
+        self.open.as_ref()?.file.metadata().ok()
+    }
+
+    fn open_if_due(&mut self, now: Mono) {
+        if now < self.open_at {
+            return;
+        }
+        match open(&self.path) {
+            Ok(file) => {
+                let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+                self.open = Some(Open { file, target });
+                self.stale = false;
+                self.torn = false;
+            }
+            Err(error) => {
+                self.open_at = now + RETRY;
+                self.health
+                    .failed(now, || format!("cannot open: {}", words(&error)));
+            }
+        }
+    }
+
+    fn append(&mut self, now: Mono, metadata: &Metadata, text: &str) -> bool {
+        let mut size = metadata.len();
+        let length = text.len() as u64 + 1;
+        let limited = self.max_bytes > 0 && self.backups > 0 && metadata.is_file();
+        let mut rotated = true;
+        // An empty file is never rotated: a line longer than the limit would only push empty files along.
+        if limited && size > 0 && size + length >= self.max_bytes {
+            rotated = self.rotate(now);
+            if rotated {
+                size = 0;
+            } else if size + length > self.max_bytes.saturating_mul(OVERGROWTH) {
+                return false;
+            }
+        }
+        let Some(open) = &mut self.open else {
+            return false;
+        };
+        match line::put(&mut open.file, &mut self.torn, text, usize::MAX, |_| true) {
+            Ok(()) => {
+                if rotated && !self.stale {
+                    self.health.works(now);
+                }
+                true
+            }
+            Err(cut) => {
+                if cut.written > 0 && metadata.is_file() {
+                    self.take_back(size, cut.written as u64);
+                }
+                self.health
+                    .failed(now, || format!("cannot write: {}", words(&cut.error)));
+                false
+            }
+        }
+    }
+
+    /// Removes the piece of a line that got out, unless somebody else has written behind it.
+    fn take_back(&mut self, before: u64, written: u64) {
+        let Some(open) = &self.open else {
+            return;
+        };
+        let alone = open
+            .file
+            .metadata()
+            .is_ok_and(|metadata| metadata.len() == before + written);
+        if alone && open.file.set_len(before).is_ok() {
+            self.torn = false;
+        }
+    }
+
+    /// Moves the backups up and the file to `.1`, and opens a new one; false if the file is still the full
+    /// one.
+    fn rotate(&mut self, now: Mono) -> bool {
+        let Some(open) = &self.open else {
+            return false;
+        };
+        if now < self.rotate_at {
+            return false;
+        }
+        match shift(&open.target, self.backups).and_then(|()| self::open(&self.path)) {
+            Ok(file) => {
+                let target = open.target.clone();
+                self.open = Some(Open { file, target });
+                self.torn = false;
+                true
+            }
+            Err(error) => {
+                self.rotate_at = now + RETRY;
+                // If the file is `.1` by now, lines go on there until the path can be opened.
+                self.stale = true;
+                self.open_at = now + RETRY;
+                self.health
+                    .failed(now, || format!("cannot rotate: {}", words(&error)));
+                false
+            }
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    // Readable as well as appended to by the umask alone, as the reference makes it.
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .custom_flags(log_fd::WITHOUT_WAITING)
+        .open(path)
+}
+
+/// `.N-1` becomes `.N`, … , the file itself `.1`; gaps stay gaps.
+fn shift(path: &Path, backups: u32) -> io::Result<()> {
+    for number in (1..backups).rev() {
+        move_if_there(&numbered(path, number), &numbered(path, number + 1))?;
+    }
+    move_if_there(path, &numbered(path, 1))
+}
+
+fn move_if_there(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
+}
+
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_os_string();
+    name.push(format!(".{number}"));
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! stderr: where it leads, one guarded line on it, and the last words of a panic.
+//!
+//! `stderr_file` puts fd 2 on a file, so that everything that writes there, libraries included, lands in it;
+//! the first stderr is kept and comes back if a reload drops the setting. A panic says one line on stderr
+//! and, with `stderr_log_server`, sends it to the log server over the socket that the sinks use. Neither can
+//! block a process that is about to end.
+
+use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io;
+use std::net::UdpSocket;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::panic::{self, PanicHookInfo};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::stdout::{Console, Which};
+use super::syslog;
+use crate::config::{LogConfig, SyslogConfig};
+use crate::engine::notice::Part;
+use crate::host::news::{Health, News, words};
+use crate::host::sys::log_fd;
+use crate::time::Mono;
+
+/// What the panic hook sends to; kept up to date by the sinks.
+static LAST_SOCKET: Mutex<Option<UdpSocket>> = Mutex::new(None);
+
+#[derive(Debug, Default)]
+pub struct Stderr {
+    /// The stderr that the program was started with, while fd 2 is another.
+    original: Option<OwnedFd>,
+    /// Of the last `stderr_file`.
+    health: Option<(PathBuf, Health)>,
+}
+
+impl Stderr {
+    /// Opens `path` and makes it fd 2; `None`: the stderr that the program was started with. If that fails,
+    /// fd 2 stays what it is until the next call.
+    pub fn lead_to(&mut self, path: Option<&Path>, now: Mono) {
+        let Some(path) = path else {
+            let restored = self
+                .original
+                .as_ref()
+                .map(|fd| log_fd::replace_stderr(fd.as_fd()));
+            if restored.is_some_and(|outcome| outcome.is_ok()) {
+                self.original = None;
+            }
+            return;
+        };
+        let outcome = self.redirect(path);
+        let health = match &mut self.health {
+            Some((known, health)) if known == path => health,
+            slot => {
+                let health = Health::new(Part::LogFile(path.to_path_buf()), Duration::ZERO);
+                &mut slot.insert((path.to_path_buf(), health)).1
+            }
+        };
+        match outcome {
+            Ok(()) => health.works(now),
+            Err(error) => health.failed(now, || {
+                format!("cannot send stderr there: {}", words(&error))
+            }),
+        }
+    }
+
+    pub fn take_news(&mut self) -> Vec<News> {
+        match &mut self.health {
+            Some((_, health)) => health.take_news(),
+            None => Vec::new(),
+        }
+    }
+
+    fn redirect(&mut self, path: &Path) -> io::Result<()> {
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .custom_flags(log_fd::WITHOUT_WAITING)
+            .open(path)?;
+        if self.original.is_none() {
+            self.original = Some(io::stderr().as_fd().try_clone_to_owned()?);
+        }
+        log_fd::replace_stderr(file.as_fd())
+    }
+}
+
+/// One line on stderr, control characters escaped, dropped if it would have to wait.
+pub fn say(text: &str) {
+    let _ = Console::new(Which::Stderr).line(&on_one_line(text));
+}
+
+/// For an error before the sinks exist (the lock is taken, say): to stderr, or `stderr_file`, and with
+/// `stderr_log_server` as `datagram` to the server. May wait for the resolver: the process ends after it.
+pub fn last_words(config: &LogConfig, text: &str, datagram: impl FnOnce(&SyslogConfig) -> String) {
+    let mut stderr = Stderr::default();
+    // If the file can't be opened the words stay where the operator started us, which is the next best place.
+    stderr.lead_to(config.stderr_file.as_deref(), Mono::default());
+    say(text);
+    if let (true, Some(server)) = (config.stderr_to_syslog, &config.syslog) {
+        syslog::send_last(server, &datagram(server));
+    }
+}
+
+/// Has every panic say one line instead of Rust's block of text. `datagram` makes the message for the log
+/// server.
+pub fn hook_panics(datagram: impl Fn(&str) -> String + Send + Sync + 'static) {
+    panic::set_hook(Box::new(move |info| {
+        let text = describe(info);
+        say(&text);
+        if let Ok(socket) = LAST_SOCKET.try_lock() {
+            if let Some(socket) = socket.as_ref() {
+                let _ = socket.send(datagram(&text).as_bytes());
+            }
+        }
+    }));
+}
+
+/// Tells the panic hook its socket.
+pub(super) fn set_last_socket(socket: Option<UdpSocket>) {
+    if let Ok(mut slot) = LAST_SOCKET.lock() {
+        *slot = socket;
+    }
+}
+
+fn describe(info: &PanicHookInfo<'_>) -> String {
+    let payload = info.payload();
+    let message = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
+    let place = match info.location() {
+        Some(place) => format!("{}:{}", place.file(), place.line()),
+        None => "an unknown place".to_string(),
+    };
+    on_one_line(&format!(
+        "anycast-healthchecker: programming error at {place}: {message}"
+    ))
+}
+
+fn on_one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            let _ = write!(line, "{}", character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,437 @@
+//! The loop: waits, asks each room what happened, hands it to the engine, performs what the engine says.
+//!
+//! A turn has a fixed order: signals, ended children, pipes and sockets, due timers, actions. So a check that ended in
+//! time is never called late because the loop was. The clock is read once a turn. Everything that is decided
+//! is decided by the engine; the one `match` that performs its [`Action`]s is in `perform`.
+
+mod perform;
+mod start;
+mod voice;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::addresses::{Change, Watch};
+use super::bird_socket::Conversation;
+use super::instance::Instance;
+use super::job::Jobs;
+use super::news::Health;
+use super::notify::Notify;
+use super::status_socket::StatusSocket;
+use super::sys::clock;
+use super::sys::poll::{Interest, PollSet, Slot};
+use super::sys::signal::SignalFd;
+use super::{disk, maintenance};
+use crate::config::load::Source;
+use crate::config::{Config, DaemonConfig};
+use crate::engine::Engine;
+use crate::engine::notice::What;
+use crate::engine::snapshot::HostCounters;
+use crate::engine::vocab::{Event, JobId, Refusal};
+use crate::render::bird_reply::{self, ReplyReader};
+use crate::render::{metrics, status, table};
+use crate::time::{Mono, Now};
+use voice::Voice;
+
+pub use start::{RESOLVE_OPTION, run};
+
+/// A turn that takes longer than this may have made checks late, and is reported.
+const SLOW_TURN: Duration = Duration::from_millis(100);
+/// How soon the addresses are asked for again after the kernel could not tell them.
+const ADDRESSES_RETRY: Duration = Duration::from_secs(1);
+/// The job that looks the log server up; the engine counts its own jobs from 1.
+const RESOLVER: JobId = JobId(u64::MAX);
+
+/// A reconfiguration over BIRD's control socket.
+struct Talk {
+    job: JobId,
+    conversation: Conversation,
+    reader: ReplyReader,
+    slot: Slot,
+}
+
+/// What a child is for, if it is not a check.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Errand {
+    /// Its output is BIRD's answer.
+    Reconfigure,
+    /// Its output is the address of the log server.
+    Resolve,
+}
+
+pub struct Reactor {
+    source: Source,
+    daemon: DaemonConfig,
+    engine: Engine,
+    now: Now,
+    events: VecDeque<Event>,
+    signals: SignalFd,
+    jobs: Jobs,
+    errands: BTreeMap<JobId, Errand>,
+    talks: Vec<Talk>,
+    addresses: Watch,
+    addresses_health: Health,
+    addresses_retry: Option<Mono>,
+    maintenance: maintenance::Watch,
+    status: StatusSocket,
+    notify: Notify,
+    watchdog_at: Option<Mono>,
+    voice: Voice,
+    instance: Instance,
+    counters: HostCounters,
+    metrics_health: Health,
+    history_health: Health,
+    descriptors_health: Health,
+    /// What this turn handled, for the report of a slow one.
+    handled: Handled,
+    status_changed: bool,
+    done: bool,
+}
+
+#[derive(Default)]
+struct Handled {
+    ended: usize,
+    started: usize,
+    files: usize,
+    documents: usize,
+}
+
+/// Where in the poll set this turn's descriptors stand.
+struct Slots {
+    signals: Slot,
+    addresses: Slot,
+    maintenance: Slot,
+    status: Vec<Slot>,
+}
+
+impl Reactor {
+    fn live(mut self) -> ExitCode {
+        let mut set = PollSet::default();
+        while !self.done {
+            set.clear();
+            let slots = self.fill(&mut set);
+            let timeout = self
+                .deadline()
+                .map(|deadline| deadline.since(self.now.mono));
+            if let Err(error) = set.wait(timeout) {
+                // Only ENOMEM is left by now. The deadline still holds; nothing was ready.
+                let cause = super::sys::cause(&error);
+                self.descriptors_health.failed(self.now.mono, || cause);
+            }
+            self.now = clock::now();
+            self.handled = Handled::default();
+            self.collect(&set, &slots);
+            self.finish_turn();
+            self.report_turn();
+        }
+        self.leave()
+    }
+
+    fn fill(&mut self, set: &mut PollSet) -> Slots {
+        let signals = set.add(self.signals.fd(), Interest::Read);
+        let addresses = set.add(self.addresses.fd(), Interest::Read);
+        let maintenance = match self.maintenance.fd() {
+            Some(fd) => set.add(fd, Interest::Read),
+            None => Slot::NONE,
+        };
+        let mut status = Vec::new();
+        for (fd, write) in self.status.fds(self.now.mono) {
+            let interest = match write {
+                true => Interest::Write,
+                false => Interest::Read,
+            };
+            status.push(set.add(fd, interest));
+        }
+        self.jobs.poll(set);
+        for talk in &mut self.talks {
+            talk.slot = set.add(talk.conversation.fd(), Interest::Read);
+        }
+        Slots {
+            signals,
+            addresses,
+            maintenance,
+            status,
+        }
+    }
+
+    /// The earliest moment at which something is due, whoever waits for it.
+    fn deadline(&mut self) -> Option<Mono> {
+        let now = self.now.mono;
+        let all = [
+            self.engine.next_deadline(now),
+            self.voice.next_deadline(),
+            self.status.next_deadline(now),
+            self.notify.next_deadline(),
+            self.maintenance.next_rescan(),
+            self.addresses_retry,
+            self.watchdog_at,
+        ];
+        all.into_iter().flatten().min()
+    }
+
+    /// What has happened, in the order that is a rule, each as an event that is taken in at once.
+    fn collect(&mut self, set: &PollSet, slots: &Slots) {
+        if set.ready(slots.signals) {
+            self.take_signals();
+        }
+        self.jobs.read(set);
+        self.hear_bird(set);
+        if set.ready(slots.addresses) {
+            let result = self.addresses.readable();
+            self.take_addresses(result);
+        }
+        if set.ready(slots.maintenance) {
+            let seen = self.maintenance.readable(self.now.mono);
+            self.take_maintenance(seen);
+        }
+        if slots.status.iter().any(|slot| set.ready(*slot)) {
+            self.answer_status();
+        }
+        self.do_what_is_due();
+        self.work_off();
+    }
+
+    fn take_signals(&mut self) {
+        let signals = self.signals.read();
+        if let Some(signal) = signals.stop {
+            self.notify.stopping(self.now.mono);
+            self.events.push_back(Event::Stop { signal });
+        }
+        if signals.hangup {
+            self.reload();
+        }
+        if signals.urgent {
+            self.events.push_back(Event::RunNow);
+        }
+        if signals.child {
+            self.reap();
+        }
+        self.work_off();
+    }
+
+    fn reap(&mut self) {
+        let mut finished = Vec::new();
+        self.jobs.reap(&mut finished);
+        self.handled.ended += finished.len();
+        for super::job::Finished { job, ended, output } in finished {
+            let event = match self.errands.remove(&job) {
+                None => Event::JobEnded { job, ended, output },
+                Some(Errand::Reconfigure) => {
+                    let outcome = bird_reply::judge_output(&output.stdout, &output.stderr, ended);
+                    Event::ReconfigureEnded { job, outcome }
+                }
+                Some(Errand::Resolve) => {
+                    self.voice.resolved(self.now.mono, ended, &output);
+                    continue;
+                }
+            };
+            self.events.push_back(event);
+        }
+    }
+
+    /// Goes on with every conversation in which BIRD has said something.
+    fn hear_bird(&mut self, set: &PollSet) {
+        for talk in std::mem::take(&mut self.talks) {
+            let Talk {
+                job,
+                mut conversation,
+                mut reader,
+                slot,
+            } = talk;
+            if !set.ready(slot) {
+                self.talks.push(Talk {
+                    job,
+                    conversation,
+                    reader,
+                    slot,
+                });
+                continue;
+            }
+            let outcome = match conversation.readable(|bytes| reader.feed(bytes)) {
+                Ok(None) => {
+                    self.talks.push(Talk {
+                        job,
+                        conversation,
+                        reader,
+                        slot: Slot::NONE,
+                    });
+                    continue;
+                }
+                Ok(Some(verdict)) => verdict,
+                Err(cause) => Err(Refusal::Unreachable(cause)),
+            };
+            self.events
+                .push_back(Event::ReconfigureEnded { job, outcome });
+        }
+    }
+
+    fn take_addresses(&mut self, result: std::io::Result<Change>) {
+        match result {
+            Ok(change) => {
+                self.addresses_retry = None;
+                self.addresses_health.works(self.now.mono);
+                if change == Change::Changed {
+                    self.events
+                        .push_back(Event::Addresses(self.addresses.addresses()));
+                }
+            }
+            Err(error) => {
+                self.addresses_health
+                    .failed(self.now.mono, || super::sys::cause(&error));
+                self.addresses_retry = Some(self.now.mono + ADDRESSES_RETRY);
+            }
+        }
+    }
+
+    fn take_maintenance(&mut self, seen: Vec<(std::path::PathBuf, bool)>) {
+        let events = seen
+            .into_iter()
+            .map(|(path, present)| Event::Maintenance { path, present });
+        self.events.extend(events);
+    }
+
+    fn answer_status(&mut self) {
+        self.handled.documents += 1;
+        let (engine, now, counters) = (&self.engine, self.now, self.count());
+        self.status.ready(now.mono, || {
+            status::json(&engine.snapshot(), &counters, now, std::process::id())
+        });
+    }
+
+    fn do_what_is_due(&mut self) {
+        let now = self.now.mono;
+        let is_due = |at: Option<Mono>| at.is_some_and(|at| at <= now);
+        if is_due(self.addresses_retry) {
+            let result = self.addresses.refresh();
+            self.take_addresses(result);
+        }
+        if is_due(self.maintenance.next_rescan()) {
+            let seen = self.maintenance.rescan(now);
+            self.take_maintenance(seen);
+        }
+        if is_due(self.status.next_deadline(now)) {
+            self.status.tick(now);
+        }
+        if is_due(self.notify.next_deadline()) {
+            self.notify.flush(now);
+        }
+        if is_due(self.watchdog_at) {
+            self.notify.watchdog(now);
+            self.watchdog_at = self
+                .notify
+                .watchdog_interval()
+                .map(|interval| now + interval);
+        }
+        if is_due(self.voice.next_deadline()) {
+            self.voice.tick(now);
+        }
+        if is_due(self.engine.next_deadline(now)) {
+            self.events.push_back(Event::Due);
+        }
+    }
+
+    /// Hands all waiting events to the engine, and those that its actions lead to.
+    fn work_off(&mut self) {
+        while let Some(event) = self.events.pop_front() {
+            let actions = self.engine.step(self.now.mono, event);
+            self.perform(actions);
+        }
+    }
+
+    /// Has the engine end the turn, until nothing more comes of it.
+    fn finish_turn(&mut self) {
+        loop {
+            let actions = self.engine.finish_turn(self.now.mono);
+            self.perform(actions);
+            if self.events.is_empty() || self.done {
+                break;
+            }
+            self.work_off();
+        }
+        self.tell_news();
+        if let Some((host, port)) = self.voice.needs_resolution(self.now.mono) {
+            self.resolve(&host, port);
+        }
+        if std::mem::take(&mut self.status_changed) {
+            let line = table::counts_line(&status::summary(&self.engine.snapshot().services));
+            self.notify.status(self.now.mono, &line);
+        }
+    }
+
+    /// Says what the rooms have to say about their troubles.
+    fn tell_news(&mut self) {
+        let mut news = self.voice.take_news();
+        for health in [
+            &mut self.addresses_health,
+            &mut self.metrics_health,
+            &mut self.history_health,
+            &mut self.descriptors_health,
+        ] {
+            news.append(&mut health.take_news());
+        }
+        news.append(&mut self.maintenance.take_news());
+        news.append(&mut self.status.take_news());
+        for item in news {
+            self.say(What::from(item));
+        }
+    }
+
+    fn report_turn(&mut self) {
+        let took = clock::now().mono.since(self.now.mono);
+        if took >= SLOW_TURN {
+            let Handled {
+                ended,
+                started,
+                files,
+                documents,
+            } = self.handled;
+            let handled = format!(
+                "{ended} processes ended, {started} started, {files} files written, {documents} status answers"
+            );
+            self.say(What::SlowTurn { took, handled });
+        }
+    }
+
+    fn say(&mut self, what: What) {
+        self.voice.say(self.now, &what.into());
+    }
+
+    fn count(&self) -> HostCounters {
+        HostCounters {
+            log_lines_dropped: self.voice.dropped(),
+            ..self.counters
+        }
+    }
+
+    fn write_metrics(&mut self, alive: bool) {
+        let Some(config) = &self.daemon.metrics else {
+            return;
+        };
+        self.handled.files += 1;
+        let path = config.directory.join(METRICS_FILE);
+        let text = metrics::metrics(&self.engine.snapshot(), &self.count(), self.now, alive);
+        match disk::replace_fast(&path, text.as_bytes()) {
+            Ok(()) => self.metrics_health.works(self.now.mono),
+            Err(error) => {
+                self.counters.metrics_failures += 1;
+                self.metrics_health
+                    .failed(self.now.mono, || error.to_string());
+            }
+        }
+    }
+
+    /// The orderly end: what the others read says that nobody is there any more.
+    fn leave(mut self) -> ExitCode {
+        self.write_metrics(false);
+        self.tell_news();
+        drop(self.jobs);
+        if let Err(cause) = self.instance.release() {
+            super::log::say(&format!("anycast-healthchecker: {cause}"));
+        }
+        ExitCode::SUCCESS
+    }
+}
+
+/// The name that the reference gives it.
+const METRICS_FILE: &str = "anycast_healthchecker.prom";

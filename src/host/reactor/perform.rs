@@ -1,0 +1,161 @@
+//! The one place where the engine's actions become system calls.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use ipnetwork::IpNetwork;
+
+use super::{Errand, RESOLVER, Reactor, Talk};
+use crate::config::{Family, Via};
+use crate::engine::notice::What;
+use crate::engine::vocab::{Action, Event, JobId, Refusal, StartFailure};
+use crate::host::bird_socket::Conversation;
+use crate::host::job::Command;
+use crate::host::sys::clock;
+use crate::host::sys::poll::Slot;
+use crate::host::{disk, sys};
+use crate::render::bird_reply::ReplyReader;
+use crate::render::prefix_list;
+
+impl Reactor {
+    /// Does what the engine asks for, in its order; what comes of it at once waits as an event.
+    pub(super) fn perform(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::StartCheck { job, service } => {
+                    let command = Command {
+                        words: &service.check_cmd,
+                        argument: None,
+                        service: Some(&service),
+                    };
+                    self.handled.started += 1;
+                    if let Err(failure) = self.jobs.start(job, &command) {
+                        self.events.push_back(Event::JobNotStarted { job, failure });
+                    }
+                }
+                Action::StartCustom { job, service, up } => {
+                    let direction = match up {
+                        true => "up",
+                        false => "down",
+                    };
+                    let words = service.custom_cmd.as_deref().unwrap_or_default();
+                    let command = Command {
+                        words,
+                        argument: Some(direction),
+                        service: Some(&service),
+                    };
+                    self.handled.started += 1;
+                    if let Err(failure) = self.jobs.start(job, &command) {
+                        self.events.push_back(Event::JobNotStarted { job, failure });
+                    }
+                }
+                Action::Reconfigure { job, via } => self.reconfigure(job, &via),
+                Action::Kill { job } => self.kill(job),
+                Action::WriteFile { family, prefixes } => {
+                    let outcome = self.write_prefix_file(family, &prefixes);
+                    self.events
+                        .push_back(Event::FileWritten { family, outcome });
+                }
+                Action::WriteMetrics => self.write_metrics(true),
+                Action::Say(notice) => {
+                    self.status_changed |= matches!(
+                        notice.what,
+                        What::StateChanged { .. } | What::Reloaded { .. }
+                    );
+                    self.voice.say(self.now, &notice);
+                }
+                Action::Exit => self.done = true,
+            }
+        }
+    }
+
+    fn reconfigure(&mut self, job: JobId, via: &Rc<Via>) {
+        let failed = match via.as_ref() {
+            Via::Command(words) => {
+                self.handled.started += 1;
+                self.errands.insert(job, Errand::Reconfigure);
+                let command = Command {
+                    words,
+                    argument: None,
+                    service: None,
+                };
+                let started = self.jobs.start(job, &command);
+                started.map_err(|StartFailure { cause, .. }| cause)
+            }
+            Via::Socket(path) => Conversation::start(path).map(|conversation| {
+                let reader = ReplyReader::new();
+                self.talks.push(Talk {
+                    job,
+                    conversation,
+                    reader,
+                    slot: Slot::NONE,
+                });
+            }),
+        };
+        if let Err(cause) = failed {
+            self.errands.remove(&job);
+            let outcome = Err(Refusal::Unreachable(cause));
+            self.events
+                .push_back(Event::ReconfigureEnded { job, outcome });
+        }
+    }
+
+    fn kill(&mut self, job: JobId) {
+        if let Some(place) = self.talks.iter().position(|talk| talk.job == job) {
+            // The end of a conversation is the end of its job. The engine knows why.
+            self.talks.remove(place);
+            self.events.push_back(Event::ReconfigureEnded {
+                job,
+                outcome: Err(Refusal::TimedOut),
+            });
+        } else if let Err((pid, cause)) = self.jobs.kill(job) {
+            self.events
+                .push_back(Event::JobNotKilled { job, pid, cause });
+        }
+    }
+
+    fn write_prefix_file(
+        &mut self,
+        family: Family,
+        prefixes: &BTreeSet<IpNetwork>,
+    ) -> Result<(), String> {
+        let Some(config) = &self.daemon.families[family.index()] else {
+            return Ok(());
+        };
+        self.handled.files += 1;
+        if let Some(keep) = config.history {
+            match disk::archive(&config.prefix_file, keep, self.now.wall) {
+                Ok(()) => self.history_health.works(self.now.mono),
+                Err(error) => {
+                    self.counters.history_failures += 1;
+                    self.history_health
+                        .failed(self.now.mono, || error.to_string());
+                }
+            }
+        }
+        let stamp = clock::local_calendar(self.now.wall);
+        let text = prefix_list::write(config, prefixes, &stamp, std::process::id());
+        disk::replace(&config.prefix_file, text.as_bytes()).map_err(|error| sys::cause(&error))
+    }
+
+    /// Has a child look the log server up: the resolver may wait for minutes, and this process never does.
+    pub(super) fn resolve(&mut self, host: &str, port: u16) {
+        let words = [
+            "/proc/self/exe",
+            super::start::RESOLVE_OPTION,
+            host,
+            &port.to_string(),
+        ]
+        .map(String::from);
+        self.errands.insert(RESOLVER, Errand::Resolve);
+        let command = Command {
+            words: &words,
+            argument: None,
+            service: None,
+        };
+        if let Err(StartFailure { cause, .. }) = self.jobs.start(RESOLVER, &command) {
+            self.errands.remove(&RESOLVER);
+            self.voice.not_resolved(self.now.mono, cause);
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! How the daemon comes to life, and how it reads its configuration again.
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::voice::{self, Voice};
+use super::{Config, DaemonConfig, Event, Handled, HostCounters, Reactor, Source};
+use crate::config::load::{Loaded, load};
+use crate::config::{Complaint, Family, FamilyConfig, Level, LogConfig, Severity};
+use crate::engine::Engine;
+use crate::engine::notice::Part;
+use crate::engine::vocab::{FoundFile, Repair, World};
+use crate::host::addresses::{self, Watch};
+use crate::host::instance::Instance;
+use crate::host::job::Jobs;
+use crate::host::log::{self, Form};
+use crate::host::news::Health;
+use crate::host::notify::Notify;
+use crate::host::status_socket::StatusSocket;
+use crate::host::sys::{clock, limits, signal};
+use crate::host::{disk, maintenance, probe, sys};
+use crate::render::prefix_list;
+use crate::render::record::Record;
+use crate::time::{Mono, Now};
+
+/// The hidden one-shot that resolves the name of the log server for the daemon.
+pub const RESOLVE_OPTION: &str = "--resolve-log-server";
+/// A prefix file has some 20 bytes a prefix; what is longer was not written by us.
+const PREFIX_FILE_MAX: usize = 16 * 1024 * 1024;
+/// Descriptors beside those of the checks: standard ones, signals, netlink, inotify, sockets, files, clients.
+const OWN_DESCRIPTORS: u64 = 96;
+/// Of a running check: two pipes, and for a moment while it is started their other ends.
+const DESCRIPTORS_A_CHECK: u64 = 2;
+
+/// Runs the daemon until it is told to stop.
+pub fn run(source: Source) -> ExitCode {
+    let loaded = probe::with(|probes| load(&source, probes));
+    crate::oneshot::say_before_start(&loaded);
+    let Some(config) = loaded.config else {
+        return ExitCode::FAILURE;
+    };
+    let warnings = warnings(loaded.complaints);
+    match prepare(source, &config, warnings) {
+        Ok(reactor) => reactor.live(),
+        Err(cause) => {
+            last_words(&config.daemon.log, &cause);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Only warnings are left in a configuration that is in force.
+fn warnings(complaints: Vec<Complaint>) -> Vec<Complaint> {
+    complaints
+        .into_iter()
+        .filter(|complaint| complaint.severity == Severity::Warning)
+        .collect()
+}
+
+/// What ends the daemon before its log is open.
+fn last_words(config: &LogConfig, cause: &str) {
+    let text = format!("anycast-healthchecker: {cause}");
+    log::last_words(config, &text, |server| {
+        let (format, json) = (server.format, server.json);
+        datagram(cause, Form::Syslog { format, json })
+    });
+}
+
+fn datagram(text: &str, form: Form) -> String {
+    let at = clock::local_calendar(clock::now().wall);
+    let record = Record::of_text(text, Level::Critical, at, std::process::id());
+    voice::in_form(&record, form, &voice::host_name(), 0)
+}
+
+fn prepare(source: Source, config: &Config, warnings: Vec<Complaint>) -> Result<Reactor, String> {
+    let daemon = config.daemon.clone();
+    // Raised before anything is opened, and the lock before anything is touched.
+    let descriptors = raise_descriptors(config);
+    let instance = Instance::acquire(&daemon.pidfile)?;
+    let signals =
+        signal::SignalFd::open().map_err(|error| failed("make the signal descriptor", &error))?;
+    let jobs = Jobs::new().map_err(|error| failed("prepare to start checks", &error))?;
+    let addresses =
+        Watch::open().map_err(|error| failed("ask the kernel for addresses", &error))?;
+    let now = clock::now();
+    if let Some(server) = daemon
+        .log
+        .syslog
+        .as_ref()
+        .filter(|_| daemon.log.stderr_to_syslog)
+    {
+        let form = Form::Syslog {
+            format: server.format,
+            json: server.json,
+        };
+        log::hook_panics(move |text| datagram(text, form));
+    } else {
+        log::hook_panics(|text| text.to_string());
+    }
+    let mut voice = Voice::new(&daemon.log, &config.services, now.mono);
+    let maintenance = maintenance::Watch::new(maintenance_files(config), now.mono);
+    for family in daemon.families.iter().flatten() {
+        // What can't be swept is in nobody's way.
+        let _ = disk::sweep(&family.prefix_file);
+    }
+    let world = world(
+        config.clone(),
+        warnings,
+        addresses.addresses(),
+        &maintenance,
+    );
+    let (engine, actions) = Engine::start(now.mono, world, seed(), instance.predecessor_died());
+    voice
+        .take_news()
+        .into_iter()
+        .for_each(|news| voice.say(now, &crate::engine::notice::What::from(news).into()));
+    let notify = Notify::from_env();
+    let watchdog_at = notify
+        .watchdog_interval()
+        .map(|interval| now.mono + interval);
+    let health = |part, seconds| Health::new(part, Duration::from_secs(seconds));
+    let directory = daemon
+        .metrics
+        .as_ref()
+        .map(|metrics| metrics.directory.clone());
+    let mut reactor = Reactor {
+        source,
+        engine,
+        now,
+        events: Default::default(),
+        signals,
+        jobs,
+        errands: Default::default(),
+        talks: Vec::new(),
+        addresses,
+        addresses_health: health(Part::Addresses, 0),
+        addresses_retry: None,
+        maintenance,
+        status: StatusSocket::new(now.mono),
+        notify,
+        watchdog_at,
+        voice,
+        instance,
+        counters: HostCounters::default(),
+        metrics_health: health(Part::Metrics(directory.unwrap_or_default()), 0),
+        history_health: health(Part::History(history_of(&daemon)), 0),
+        descriptors_health: health(Part::Descriptors, 60),
+        handled: Handled::default(),
+        status_changed: true,
+        done: false,
+        daemon,
+    };
+    if let Err(cause) = descriptors {
+        reactor.descriptors_health.failed(now.mono, || cause);
+    }
+    reactor.perform(actions);
+    reactor.work_off();
+    reactor.finish_turn();
+    reactor.notify.ready(now.mono);
+    Ok(reactor)
+}
+
+fn failed(what: &str, error: &std::io::Error) -> String {
+    format!("cannot {what}: {}", sys::cause(error))
+}
+
+/// Room for every check to run at once, or as many as are allowed to.
+fn raise_descriptors(config: &Config) -> Result<(), String> {
+    let services = config.services.len() as u64;
+    let limit = u64::from(config.daemon.max_running_checks);
+    let at_once = match limit {
+        0 => services,
+        limit => services.min(limit),
+    };
+    let wanted = OWN_DESCRIPTORS + at_once * DESCRIPTORS_A_CHECK;
+    let got = limits::ensure_descriptors(wanted)
+        .map_err(|error| failed("raise the limit on open files", &error))?;
+    match got < wanted {
+        true => Err(format!(
+            "{at_once} checks at once need {wanted} open files and only {got} are allowed: set max_running_checks, or \
+             raise the hard limit (LimitNOFILE= of systemd)"
+        )),
+        false => Ok(()),
+    }
+}
+
+fn maintenance_files(config: &Config) -> BTreeSet<PathBuf> {
+    config
+        .services
+        .iter()
+        .filter_map(|service| service.maintenance_file.clone())
+        .collect()
+}
+
+fn history_of(daemon: &DaemonConfig) -> PathBuf {
+    let kept = daemon
+        .families
+        .iter()
+        .flatten()
+        .find(|family| family.history.is_some());
+    let directory = kept
+        .and_then(|family| family.prefix_file.parent())
+        .unwrap_or(Path::new(""));
+    directory.join("history")
+}
+
+/// Everything outside that the engine has to know.
+fn world(
+    config: Config,
+    warnings: Vec<Complaint>,
+    addresses: crate::engine::vocab::Addresses,
+    maintenance: &maintenance::Watch,
+) -> World {
+    let found = |family: Family| match &config.daemon.families[family.index()] {
+        Some(settings) => find_file(family, settings),
+        None => FoundFile::default(),
+    };
+    World {
+        files: Family::ALL.map(found),
+        config,
+        warnings,
+        addresses,
+        maintenance: maintenance.present(),
+    }
+}
+
+fn find_file(family: Family, settings: &FamilyConfig) -> FoundFile {
+    let repair = |repair| FoundFile {
+        prefixes: BTreeSet::new(),
+        repair: Some(repair),
+    };
+    match disk::read_bounded(&settings.prefix_file, PREFIX_FILE_MAX) {
+        Ok(text) => prefix_list::read(&text, family, &settings.variable, &settings.dummy),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => repair(Repair::Missing),
+        Err(error) => repair(Repair::Unreadable(sys::cause(&error))),
+    }
+}
+
+/// Random enough to spread first runs: the standard library's own seed, which the kernel gives.
+fn seed() -> u64 {
+    std::collections::hash_map::RandomState::new()
+        .build_hasher()
+        .finish()
+}
+
+impl Reactor {
+    /// SIGHUP: reads everything again. What is wrong changes nothing; log files are opened anew either way.
+    pub(super) fn reload(&mut self) {
+        let now: Now = self.now;
+        self.notify.reloading(now.mono);
+        let loaded = probe::with(|probes| load(&self.source, probes));
+        let Loaded {
+            config, complaints, ..
+        } = loaded;
+        match config {
+            Some(config) => self.take_over(config, warnings(complaints), now.mono),
+            None => {
+                let log = self.daemon.log.clone();
+                self.voice.reopen(&log, now.mono);
+                self.events.push_back(Event::ReloadRefused(complaints));
+            }
+        }
+        self.work_off();
+        self.notify.ready(clock::now().mono);
+    }
+
+    fn take_over(&mut self, config: Config, warnings: Vec<Complaint>, now: Mono) {
+        if let Err(cause) = raise_descriptors(&config) {
+            self.descriptors_health.failed(now, || cause);
+        }
+        self.voice
+            .reconfigure(&config.daemon.log, &config.services, now);
+        self.maintenance = maintenance::Watch::new(maintenance_files(&config), now);
+        // The engine is told everything; changes from here on come as notifications.
+        let addresses = match addresses::dump() {
+            Ok(addresses) => addresses,
+            Err(_) => self.addresses.addresses(),
+        };
+        if let Some(metrics) = &config.daemon.metrics {
+            self.metrics_health
+                .rename(Part::Metrics(metrics.directory.clone()));
+        }
+        self.history_health
+            .rename(Part::History(history_of(&config.daemon)));
+        let mut daemon = config.daemon.clone();
+        // It was taken at the start and is held for life.
+        daemon.pidfile = self.daemon.pidfile.clone();
+        self.daemon = daemon;
+        let world = world(config, warnings, addresses, &self.maintenance);
+        self.events.push_back(Event::Reload(Box::new(world)));
+    }
+}

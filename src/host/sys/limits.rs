@@ -1,0 +1,45 @@
+//! The limit on open descriptors.
+#![allow(unsafe_code)]
+
+use std::io;
+
+use super::cvt;
+
+/// Raises the soft limit to `wanted` descriptors if it is lower and as far as the hard limit allows; returns what holds now.
+///
+/// Children inherit the raised limit. The clean ways to spare them that are none: lowering it around each spawn fails where
+/// it matters (musl's posix_spawn opens a pipe of its own, whose number would lie above the limit), and prlimit(2) on the
+/// child races with its start. So no more than needed is asked for, and nothing at all on a small host.
+pub fn ensure_descriptors(wanted: u64) -> io::Result<u64> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is a valid rlimit to write to.
+    cvt(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) })?;
+    if as_u64(limit.rlim_cur) >= wanted {
+        return Ok(as_u64(limit.rlim_cur));
+    }
+    let raised = wanted.min(as_u64(limit.rlim_max));
+    limit.rlim_cur = libc::rlim_t::try_from(raised).unwrap_or(limit.rlim_max);
+    // SAFETY: `limit` is a valid rlimit.
+    cvt(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) })?;
+    Ok(raised)
+}
+
+#[allow(clippy::useless_conversion)]
+fn as_u64(value: libc::rlim_t) -> u64 {
+    u64::from(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_that_suffices_is_left_alone() {
+        let now = ensure_descriptors(1).unwrap();
+        assert!(now >= 1);
+        assert_eq!(ensure_descriptors(now).unwrap(), now);
+    }
+}

@@ -1,0 +1,338 @@
+use std::time::Instant;
+
+use super::*;
+use crate::config::Via;
+
+const DUMMY4: &str = "10.189.200.255/32";
+
+fn net(text: &str) -> IpNetwork {
+    text.parse().unwrap()
+}
+
+fn nets(texts: &[&str]) -> BTreeSet<IpNetwork> {
+    texts.iter().copied().map(net).collect()
+}
+
+fn family(variable: &str, dummy: &str) -> FamilyConfig {
+    FamilyConfig {
+        prefix_file: "/var/lib/x/prefixes.conf".into(),
+        variable: variable.to_string(),
+        via: Via::Command(vec!["true".to_string()]),
+        dummy: net(dummy),
+        history: None,
+    }
+}
+
+fn stamp() -> Calendar {
+    Calendar {
+        year: 2026,
+        month: 11,
+        day: 3,
+        hour: 5,
+        minute: 46,
+        second: 7,
+        micros: 339_709,
+        offset: -12_600,
+    }
+}
+
+fn read4(text: &str) -> FoundFile {
+    read(text.as_bytes(), Family::V4, "X", &net(DUMMY4))
+}
+
+/// The prefixes must be these and the complaint must hold this text.
+fn malformed(text: &str, prefixes: &[&str], complaint: &str) {
+    let found = read4(text);
+    assert_eq!(found.prefixes, nets(prefixes), "{text:?}");
+    match found.repair {
+        Some(Repair::Malformed(what)) => assert!(what.contains(complaint), "{text:?}: {what}"),
+        other => panic!("{text:?}: {other:?}"),
+    }
+}
+
+#[test]
+fn written_as_bird_reads_it() {
+    let text = write(
+        &family("ACAST_PS_ADVERTISE", DUMMY4),
+        &nets(&["192.0.2.1/32", "10.0.0.0/8", DUMMY4]),
+        &stamp(),
+        4711,
+    );
+    assert_eq!(
+        text,
+        include_str!("../../../tests/data/render/prefixes4.conf")
+    );
+    let text = write(
+        &family("ACAST6_PS_ADVERTISE", "2001:db8::1/128"),
+        &BTreeSet::new(),
+        &stamp(),
+        1,
+    );
+    assert_eq!(
+        text,
+        include_str!("../../../tests/data/render/prefixes6.conf")
+    );
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let sets: [&[&str]; 4] = [
+        &[],
+        &["10.0.0.1/32"],
+        &["0.0.0.0/0", "10.0.0.0/8", "255.255.255.255/32"],
+        &["10.1.0.0/16", "10.1.0.0/17", "10.1.0.1/32"],
+    ];
+    for set in sets {
+        let prefixes = nets(set);
+        let text = write(&family("X", DUMMY4), &prefixes, &stamp(), 1);
+        let repair = None;
+        assert_eq!(read4(&text), FoundFile { prefixes, repair });
+    }
+    let dummy = net("2001:db8::1/128");
+    let prefixes = nets(&["::/0", "2001:db8::/32", "::ffff:1.2.3.4/128", "fe80::1/128"]);
+    let text = write(&family("Y_6", "2001:db8::1/128"), &prefixes, &stamp(), 1);
+    let repair = None;
+    let found = read(text.as_bytes(), Family::V6, "Y_6", &dummy);
+    assert_eq!(found, FoundFile { prefixes, repair });
+}
+
+#[test]
+fn every_form_that_bird_takes_is_read_without_complaint() {
+    let d = DUMMY4;
+    for text in [
+        format!("define X = [ {d}, 10.0.0.1/32 ];"),
+        format!("define X=[{d},10.0.0.1/32];"),
+        format!("define X=[10.0.0.1/32,{d}];"),
+        format!("define\nX\n=\n[\n{d}\n,\n10.0.0.1/32\n]\n;\n"),
+        format!("\tdefine X =\t[\n\t{d},\n\t10.0.0.1/32\n\t];;"),
+        format!("# c ] ;\ndefine X = [ # [\n {d}, # 10.0.0.7/32,\n 10.0.0.1/32 # a, b\n ]; # end"),
+        format!(
+            "/* define X = [ */ define /**/ X/* */= [ {d}/* , 10.0.0.2/32\n */, 10.0.0.1/32 ];"
+        ),
+        format!("define X = [ {d}, 10.0.0.1/32, 10.0.0.1/32, {d} ];"),
+        format!("define X = [ {d}, 010.00.0.1/032 ];"),
+        format!("define X = [ {d}, 10.0.0.1 /32 ];"),
+        format!("define X = [ {d}, 10.0.0.1/ 32 ];"),
+        format!("define 'X' = [ {d}, 10.0.0.1/32 ];"),
+        format!("define A = 5; define X = [ {d}, 10.0.0.1/32 ]; define B = \"a;]\";"),
+        format!(
+            "define Y = [ 10.0.0.9/32 ]; define X = [ {d}, 10.0.0.1/32 ]; define Z = [ ::/0 ];"
+        ),
+        format!("# caf\u{e9} \u{1f600}\ndefine X = [ {d}, 10.0.0.1/32 ];"),
+    ] {
+        let found = read4(&text);
+        assert_eq!(found.repair, None, "{text}");
+        assert_eq!(found.prefixes, nets(&["10.0.0.1/32"]), "{text}");
+    }
+    let dummy = net("2001:db8::1/128");
+    let text = "define X = [ 2001:DB8:0:0::1/128, FE80::/10, ::1.2.3.4/128 ];";
+    let found = read(text.as_bytes(), Family::V6, "X", &dummy);
+    assert_eq!(found.prefixes, nets(&["fe80::/10", "::102:304/128"]));
+    assert_eq!(found.repair, None);
+}
+
+#[test]
+fn a_dummy_that_is_missing_is_seen() {
+    for (text, prefixes) in [
+        ("define X = [ 10.0.0.1/32 ];", nets(&["10.0.0.1/32"])),
+        ("define X = [ ];", nets(&[])),
+        ("define X=[];", nets(&[])),
+    ] {
+        let repair = Some(Repair::DummyMissing);
+        assert_eq!(read4(text), FoundFile { prefixes, repair });
+    }
+}
+
+#[test]
+fn another_name_keeps_its_prefixes() {
+    for (text, name) in [
+        (format!("define OLD = [ {DUMMY4}, 10.0.0.1/32 ];"), "OLD"),
+        ("define x = [ 10.0.0.1/32 ];".to_string(), "x"),
+        (
+            "define A = [ 10.0.0.1/32 ]; define B = [ ::/0 ];".to_string(),
+            "A",
+        ),
+    ] {
+        let found = read4(&text);
+        assert_eq!(found.prefixes, nets(&["10.0.0.1/32"]));
+        let repair = Some(Repair::WrongVariable(Some(name.to_string())));
+        assert_eq!(found.repair, repair);
+    }
+    let none = Some(Repair::WrongVariable(None));
+    for text in ["", "\n\n", "# only a comment", "define A = 1;"] {
+        assert_eq!(read4(text).repair, none, "{text:?}");
+    }
+}
+
+#[test]
+fn patterns_and_addresses_are_kept_and_named() {
+    for (item, kept) in [
+        ("10.0.0.1/32+", "10.0.0.1/32"),
+        ("10.0.0.0/8-", "10.0.0.0/8"),
+        ("10.0.0.0/8 +", "10.0.0.0/8"),
+        ("10.0.0.0/8{8,24}", "10.0.0.0/8"),
+        ("10.0.0.0/8{ 8 , 24 }", "10.0.0.0/8"),
+    ] {
+        malformed(
+            &format!("define X = [ {DUMMY4}, {item} ];"),
+            &[kept],
+            "is a pattern",
+        );
+    }
+    malformed(
+        "define X = [ 10.0.0.1 ];",
+        &["10.0.0.1/32"],
+        "has no length",
+    );
+}
+
+#[test]
+fn what_bird_refuses_is_named_and_the_rest_is_kept() {
+    let kept = &["10.0.0.1/32"];
+    for (list, complaint) in [
+        (
+            "10.0.0.1/32, 10.0.0.1/24",
+            "'10.0.0.1/24' has host bits set",
+        ),
+        ("::/0, 10.0.0.1/32", "'::/0' is of the other address family"),
+        ("10.0.0.1/32, 10.0.0.1/33", "'10.0.0.1/33' is no prefix"),
+        ("10.0.0.256/32, 10.0.0.1/32", "'10.0.0.256/32' is no prefix"),
+        ("10.0.0.1/32,", "a comma behind the last"),
+        (", 10.0.0.1/32", "a comma without a prefix"),
+        ("10.0.0.1/32,, 10.0.0.1/32", "a comma without a prefix"),
+        ("10.0.0.1/32 10.0.0.1/32", "no comma behind '10.0.0.1/32'"),
+        ("10.0.0.1/32 a b c d e f g", "no comma behind '10.0.0.1/32'"),
+        (
+            "10.0.0.1/32, \u{1f600}\u{9b}",
+            "'\u{1f600}\\x9b' is no prefix",
+        ),
+        ("10.0.0.1/32\r\n", "\\x0d"),
+        ("10.0.0.1/32\0", "\\x00"),
+        ("10.0.0.1/32, /", "'/' is no prefix"),
+        ("10.0.0.1/32, 1.2.3/8", "is no prefix"),
+        ("10.0.0.1/32, 1.2.3.4.5/8", "is no prefix"),
+        ("10.0.0.1/32, 10.0.0.0/255.0.0.0", "is no prefix"),
+        ("10.0.0.1/32, 10.0.0.0/8{8,9", "is no prefix"),
+        ("10.0.0.1/32 = 5", "'=' in the list"),
+    ] {
+        malformed(&format!("define X = [ {list} ];"), kept, complaint);
+    }
+}
+
+#[test]
+fn wrong_statements_are_named() {
+    let kept = &["10.0.0.1/32"];
+    for (text, complaint) in [
+        ("define X = [ 10.0.0.1/32 ]", "no ';' behind the list"),
+        (
+            "define X = [ 10.0.0.1/32 ] define Y = 1;",
+            "no ';' behind the list",
+        ),
+        ("define X = [ 10.0.0.1/32", "ends inside the list"),
+        ("define X = [ 10.0.0.1/32;", "';' in the list"),
+        (
+            "define X = [ 10.0.0.1/32 ]; define X = [ ];",
+            "'X' is defined twice",
+        ),
+        ("define X = [ 10.0.0.1/32 ]; /* ", "a comment without end"),
+        (
+            "define X = [ 10.0.0.1/32 ]; protocol device { }",
+            "'protocol' where",
+        ),
+        ("define X = [ 10.0.0.1/32 ]; ]", "']' where a define"),
+        ("define X = [ 10.0.0.1/32 ]; define", "without a name"),
+        ("define X = [ 10.0.0.1/32 ]; define Y", "no '='"),
+        ("define X = [ 10.0.0.1/32 ]; define Y = ;", "has no value"),
+        ("define X = [ 10.0.0.1/32 ]; define Y = 5", "without end"),
+        (
+            "\u{feff}define A = 1; define X = [ 10.0.0.1/32 ];",
+            "where a define",
+        ),
+        ("// no\n; define X = [ 10.0.0.1/32 ];", "'//' where"),
+    ] {
+        malformed(text, kept, complaint);
+    }
+    malformed("define X = 10.0.0.0/8;", &[], "'X' is not a list");
+}
+
+#[test]
+fn a_long_word_is_quoted_in_part() {
+    let text = format!("define X = [ {} ];", "z".repeat(5000));
+    let Some(Repair::Malformed(what)) = read4(&text).repair else {
+        panic!("not malformed");
+    };
+    assert_eq!(what, format!("'{}…' is no prefix", "z".repeat(QUOTED_MAX)));
+}
+
+/// Every text of five pieces of this vocabulary is read without a panic, and reading what would be written for
+/// the result gives the same prefixes.
+#[test]
+fn all_short_texts_are_survived() {
+    const PIECES: [&[u8]; 11] = [
+        b"define ",
+        b"X",
+        b"=",
+        b"[",
+        b"]",
+        b";",
+        b",",
+        b"10.0.0.0/8",
+        b"/*",
+        b"{'",
+        b"\xff\0",
+    ];
+    let dummy = net(DUMMY4);
+    let mut text = Vec::new();
+    for mut number in 0..11_usize.pow(5) {
+        text.clear();
+        for _ in 0..5 {
+            text.extend_from_slice(PIECES[number % PIECES.len()]);
+            number /= PIECES.len();
+        }
+        let found = read(&text, Family::V4, "X", &dummy);
+        assert!(found.prefixes.len() <= 1);
+        // A text so short holds no whole list with the dummy.
+        assert!(found.repair.is_some());
+    }
+}
+
+#[test]
+fn a_cut_file_loses_at_most_what_was_cut() {
+    let text = include_bytes!("../../../tests/data/render/prefixes4.conf");
+    let all = nets(&["192.0.2.1/32", "10.0.0.0/8"]);
+    for end in 0..text.len() {
+        let found = read(&text[..end], Family::V4, "ACAST_PS_ADVERTISE", &net(DUMMY4));
+        // A cut may shorten the last length or address, but the ones before it stand.
+        assert!(
+            found
+                .prefixes
+                .iter()
+                .filter(|prefix| !all.contains(prefix))
+                .count()
+                <= 1
+        );
+        assert_eq!(found.repair.is_some(), end < text.len() - 1, "{end}");
+    }
+}
+
+#[test]
+fn time_is_linear_in_the_length() {
+    for piece in [
+        "a ",
+        "define X=[",
+        "/* ",
+        "{",
+        "'",
+        "\"",
+        "10.0.0.1/32,",
+        "#",
+        "=",
+        "\r",
+    ] {
+        let text = piece.repeat(1_000_000 / piece.len());
+        let start = Instant::now();
+        read4(&text);
+        // A million bytes take some 50 ms in a debug build; a quadratic reader would need minutes.
+        assert!(start.elapsed().as_secs() < 5, "{piece:?}");
+    }
+}

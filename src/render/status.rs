@@ -1,0 +1,286 @@
+//! The status document: what `--status --json` prints, and what the table of `--status` is made from.
+//!
+//! The daemon makes it from a snapshot and sends it over the status socket; the client, which may be of another
+//! version, reads it back. So every number has its unit in its name, every moment stands there twice, for people and
+//! for programs, and a field that is new to the reader is passed over. Services stand in the order of the
+//! configuration; bringing the ill ones to the front is the table's business.
+
+use std::time::Duration;
+
+use nanoserde::{DeJson, SerJson};
+
+use super::metrics::family_word;
+use super::{date, record, words};
+use crate::engine::snapshot::{FamilyView, HostCounters, ServiceView, Snapshot};
+use crate::engine::vocab::{Status, Verdict};
+use crate::time::{Mono, Now};
+
+mod shape;
+
+#[derive(Clone, Debug, PartialEq, SerJson, DeJson)]
+pub struct Document {
+    pub program: String,
+    pub version: String,
+    pub pid: u32,
+    /// ISO 8601, UTC; the same again in seconds since 1970.
+    pub started: String,
+    pub started_unix: i64,
+    pub uptime_seconds: f64,
+    pub summary: Summary,
+    pub families: Vec<FamilyDoc>,
+    pub services: Vec<ServiceDoc>,
+    pub checks_running: usize,
+    pub checks_waiting: usize,
+    pub config: ConfigDoc,
+    pub log_lines_dropped: u64,
+    pub metrics_write_failures: u64,
+    pub history_write_failures: u64,
+}
+
+/// How many services are in which state; those under maintenance are among the ones that are down.
+#[derive(Clone, Debug, Default, PartialEq, SerJson, DeJson)]
+pub struct Summary {
+    pub services: usize,
+    pub up: usize,
+    pub down: usize,
+    pub unknown: usize,
+    pub disabled: usize,
+    pub maintenance: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, SerJson, DeJson)]
+#[nserde(serialize_none_as_null)]
+pub struct FamilyDoc {
+    /// `ipv4` or `ipv6`.
+    pub family: String,
+    /// Whether BIRD is known to have what the checks ask for.
+    pub settled: bool,
+    pub trouble: Option<String>,
+    /// Prefixes in the file, without the dummy.
+    pub advertised: usize,
+    pub reconfigured: u64,
+    pub reconfigure_failed: u64,
+    pub last_reconfigure_ms: Option<f64>,
+    pub files_written: u64,
+    pub file_failures: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, SerJson, DeJson)]
+#[nserde(serialize_none_as_null)]
+pub struct ServiceDoc {
+    pub name: String,
+    pub prefixes: Vec<PrefixDoc>,
+    /// `up`, `down`, `unknown` or `disabled`.
+    pub status: String,
+    /// Why, as a sentence.
+    pub reason: String,
+    pub since: String,
+    pub since_unix: i64,
+    pub since_seconds: f64,
+    pub last: Option<LastDoc>,
+    pub next_run_in_seconds: Option<f64>,
+    pub running: bool,
+    pub maintenance: bool,
+    pub disabled: bool,
+    pub checks: ChecksDoc,
+    pub changes: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, SerJson, DeJson)]
+#[nserde(serialize_none_as_null)]
+pub struct PrefixDoc {
+    pub prefix: String,
+    /// `null` if the service does not have that looked at.
+    pub assigned: Option<bool>,
+    pub advertised: bool,
+}
+
+/// The last run that has ended.
+#[derive(Clone, Debug, PartialEq, SerJson, DeJson)]
+#[nserde(serialize_none_as_null)]
+pub struct LastDoc {
+    /// `pass`, `fail`, `signal`, `timeout` or `not_started`.
+    pub result: String,
+    /// The value of the metric `service_state`.
+    pub code: i32,
+    pub duration_ms: f64,
+    pub first_line: String,
+    pub ended: Option<String>,
+    pub ended_unix: Option<i64>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, SerJson, DeJson)]
+pub struct ChecksDoc {
+    pub passed: u64,
+    pub failed: u64,
+    pub timed_out: u64,
+    pub not_started: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, SerJson, DeJson)]
+pub struct ConfigDoc {
+    pub loaded: String,
+    pub loaded_unix: i64,
+    pub reloads: u64,
+    pub reloads_refused: u64,
+}
+
+/// The document as JSON on one line, which ends with a newline.
+pub fn json(snapshot: &Snapshot, host: &HostCounters, now: Now, pid: u32) -> String {
+    to_json(&document(snapshot, host, now, pid))
+}
+
+/// Any document as JSON on one line, harmless to a terminal.
+pub fn to_json(document: &impl SerJson) -> String {
+    let mut out = shape::harmless(document.serialize_json());
+    out.push('\n');
+    out
+}
+
+/// The document out of what came from the status socket. Anybody can have bound its name while no daemon ran, so the
+/// text is not trusted.
+pub fn parse(text: &str) -> Result<Document, String> {
+    shape::check(text)?;
+    Document::deserialize_json(text).map_err(|error| format!("not a status document: {error}"))
+}
+
+/// 0 if every service that is not disabled is up, else 1.
+pub fn exit_code(document: &Document) -> u8 {
+    let well = |service: &ServiceDoc| matches!(service.status.as_str(), "up" | "disabled");
+    u8::from(!document.services.iter().all(well))
+}
+
+pub fn document(snapshot: &Snapshot, host: &HostCounters, now: Now, pid: u32) -> Document {
+    let services: Vec<ServiceDoc> = snapshot.services.iter().map(|s| service(s, now)).collect();
+    let (started, started_unix) = moment(snapshot.started, now);
+    let (loaded, loaded_unix) = moment(snapshot.reloads.last_good, now);
+    Document {
+        program: record::PROGRAM.to_string(),
+        version: env!("CARGO_PKG_VERSION").to_string(),
+        pid,
+        started,
+        started_unix,
+        uptime_seconds: seconds(now.mono.since(snapshot.started)),
+        summary: summary(&snapshot.services),
+        families: snapshot.families.iter().map(family).collect(),
+        services,
+        checks_running: snapshot.running,
+        checks_waiting: snapshot.waiting,
+        config: ConfigDoc {
+            loaded,
+            loaded_unix,
+            reloads: snapshot.reloads.good,
+            reloads_refused: snapshot.reloads.refused,
+        },
+        log_lines_dropped: host.log_lines_dropped,
+        metrics_write_failures: host.metrics_failures,
+        history_write_failures: host.history_failures,
+    }
+}
+
+fn moment(at: Mono, now: Now) -> (String, i64) {
+    let wall = now.wall_at(at);
+    (date::iso(wall), wall.seconds())
+}
+
+fn seconds(span: Duration) -> f64 {
+    // Whole milliseconds: more is noise, and every digit is sent a thousand times.
+    span.as_millis() as f64 / 1000.0
+}
+
+fn millis(span: Duration) -> f64 {
+    span.as_micros() as f64 / 1000.0
+}
+
+/// How many services are in which state.
+pub fn summary(services: &[ServiceView]) -> Summary {
+    let mut summary = Summary {
+        services: services.len(),
+        ..Summary::default()
+    };
+    for service in services {
+        match service.status {
+            Status::Up => summary.up += 1,
+            Status::Down => summary.down += 1,
+            Status::Unknown => summary.unknown += 1,
+            Status::Disabled => summary.disabled += 1,
+        }
+        if service.maintenance {
+            summary.maintenance += 1;
+        }
+    }
+    summary
+}
+
+fn family(view: &FamilyView) -> FamilyDoc {
+    FamilyDoc {
+        family: family_word(view.family).to_string(),
+        settled: view.settled,
+        trouble: view.trouble.map(words::obstacle),
+        advertised: view.written.len(),
+        reconfigured: view.counters.reconfigured,
+        reconfigure_failed: view.counters.reconfigure_failed,
+        last_reconfigure_ms: view.counters.last_reconfigure.map(millis),
+        files_written: view.counters.files_written,
+        file_failures: view.counters.file_failures,
+    }
+}
+
+fn service(view: &ServiceView, now: Now) -> ServiceDoc {
+    let (since, since_unix) = moment(view.since, now);
+    let prefixes = view.config.prefixes.iter().enumerate();
+    ServiceDoc {
+        name: view.config.name.clone(),
+        prefixes: prefixes
+            .map(|(index, prefix)| PrefixDoc {
+                prefix: prefix.to_string(),
+                assigned: view.assigned.get(index).copied().flatten(),
+                advertised: view.advertised.get(index).copied().unwrap_or(false),
+            })
+            .collect(),
+        status: words::status(view.status).to_string(),
+        reason: words::reason(&view.reason, None, view.config.timeout),
+        since,
+        since_unix,
+        since_seconds: seconds(now.mono.since(view.since)),
+        last: last(view, now),
+        next_run_in_seconds: view.next_run.map(|next| seconds(next.since(now.mono))),
+        running: view.running,
+        maintenance: view.maintenance,
+        disabled: view.status == Status::Disabled,
+        checks: ChecksDoc {
+            passed: view.counters.passed,
+            failed: view.counters.failed,
+            timed_out: view.counters.timed_out,
+            not_started: view.counters.not_started,
+        },
+        changes: view.counters.changes,
+    }
+}
+
+fn last(view: &ServiceView, now: Now) -> Option<LastDoc> {
+    let last = view.last?;
+    let ended = view.last_ended.map(|at| moment(at, now));
+    Some(LastDoc {
+        result: result_word(last.verdict).to_string(),
+        code: last.verdict.code(),
+        duration_ms: millis(last.took),
+        first_line: last.first_line.clone(),
+        ended: ended.as_ref().map(|(text, _)| text.clone()),
+        ended_unix: ended.map(|(_, unix)| unix),
+    })
+}
+
+/// The kind of a verdict in documents.
+pub fn result_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "pass",
+        Verdict::Fail(_) => "fail",
+        Verdict::Signal(_) => "signal",
+        Verdict::TimedOut => "timeout",
+        Verdict::NotStarted(_) => "not_started",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! What the daemon says of itself and of its host.
+
+use crate::engine::notice::{Part, What};
+
+use super::{count, path, span, visible};
+
+pub(super) fn say(what: &What) -> String {
+    match what {
+        What::Started { services, disabled } => {
+            let version = env!("CARGO_PKG_VERSION");
+            let services = count(*services, "service");
+            let disabled = match disabled {
+                0 => String::new(),
+                disabled => format!(", {disabled} of them disabled"),
+            };
+            format!("version {version} started with {services}{disabled}")
+        }
+        What::NoServices => {
+            "no service is configured: nothing is checked and nothing is announced".to_string()
+        }
+        What::Configuration(complaint) => super::complaint(complaint),
+        What::Stopping { signal } => format!("stopping, because of {signal}"),
+        What::Stopped { uptime } => format!("stopped after {}", span(*uptime)),
+        What::Reloaded {
+            added,
+            removed,
+            changed,
+            unchanged,
+        } => format!(
+            "configuration reloaded: {added} added, {removed} removed, {changed} changed, {unchanged} unchanged"
+        ),
+        What::ReloadRefused { problems } => format!(
+            "configuration not reloaded because of {}; the old one stays in force",
+            count(*problems, "problem")
+        ),
+        What::RunNow { services } => {
+            format!(
+                "running {} now, because of SIGURG",
+                count(*services, "check")
+            )
+        }
+        What::SlowTurn { took, handled } => format!(
+            "one turn of the loop took {} ({}); checks may have been late",
+            span(*took),
+            visible(handled)
+        ),
+        What::Trouble { part, cause } => {
+            let (cannot, meanwhile) = trouble(part);
+            format!("cannot {cannot}: {}; {meanwhile}", visible(cause))
+        }
+        What::TroubleOver { part, lost } => over(part, *lost),
+        // The others are said elsewhere; `super::message` sends none of them here.
+        _ => String::new(),
+    }
+}
+
+/// What cannot be done, and what that means until it can.
+fn trouble(part: &Part) -> (String, &'static str) {
+    match part {
+        Part::LogFile(file) => (
+            format!("write log file {}", path(file)),
+            "its lines are dropped and counted until it can be written",
+        ),
+        Part::Syslog(server) => (
+            format!("send to log server {}", visible(server)),
+            "its lines are dropped and counted until it can be reached",
+        ),
+        Part::Metrics(file) => (
+            format!("write metrics file {}", path(file)),
+            "it is tried again at the next interval",
+        ),
+        Part::History(directory) => (
+            format!("keep history in {}", path(directory)),
+            "prefix files are written without it",
+        ),
+        Part::Addresses => (
+            "follow the addresses of the host".to_string(),
+            "they are read again as soon as possible",
+        ),
+        Part::Maintenance(directory) => (
+            format!("watch {} for maintenance files", path(directory)),
+            "they are not seen until it can be watched",
+        ),
+        Part::StatusSocket => (
+            "answer on the status socket".to_string(),
+            "--status does not work, all else does",
+        ),
+        Part::Descriptors => (
+            "open enough file descriptors".to_string(),
+            "checks beyond the limit fail: raise it (LimitNOFILE, ulimit -n) or set max_running_checks",
+        ),
+    }
+}
+
+fn over(part: &Part, lost: u64) -> String {
+    let lost = match lost {
+        0 => String::new(),
+        1 => "; 1 was lost".to_string(),
+        lost => format!("; {lost} were lost"),
+    };
+    let again = match part {
+        Part::LogFile(file) => format!("log file {} is written again", path(file)),
+        Part::Syslog(server) => format!("log server {} is reached again", visible(server)),
+        Part::Metrics(file) => format!("metrics file {} is written again", path(file)),
+        Part::History(directory) => format!("history in {} is kept again", path(directory)),
+        Part::Addresses => "the addresses of the host are followed again".to_string(),
+        Part::Maintenance(directory) => {
+            format!("{} is watched for maintenance files again", path(directory))
+        }
+        Part::StatusSocket => "the status socket answers again".to_string(),
+        Part::Descriptors => "there are enough file descriptors again".to_string(),
+    };
+    format!("{again}{lost}")
+}

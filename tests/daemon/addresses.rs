@@ -1,0 +1,155 @@
+//! The assignment of addresses: followed by notifications, never polled.
+
+use std::process::Command;
+use std::time::Duration;
+
+use crate::support::daemon::Daemon;
+use crate::support::fake_bird::FakeBird;
+use crate::support::lab::Netns;
+use crate::support::{Lab, holds_for, wait_until};
+
+/// Far less than the interval of 60 s that these tests use: what happens within it came by notification.
+const SOON: Duration = Duration::from_secs(5);
+
+fn service(lab: &Lab, name: &str, prefix: &str, interface: &str) {
+    let settings = [
+        ("ip_prefix", prefix),
+        ("ip_check_disabled", "false"),
+        ("interface", interface),
+        ("check_interval", "60"),
+    ];
+    lab.service(name, &settings);
+}
+
+#[test]
+fn an_address_that_comes_or_goes_is_followed_at_once() {
+    let lab = Lab::new("addresses");
+    let bird = FakeBird::install(&lab);
+    lab.install_checks();
+    lab.daemon(&[]);
+    service(&lab, "four", "10.1.0.1/32", "lo");
+    service(&lab, "six", "2001:db8:53::53/128", "lo");
+    // Removal must not wait for any counting.
+    lab.service("stays", &[("ip_prefix", "10.9.0.1/32")]);
+    lab.write(
+        "4/prefixes.conf",
+        "define ACAST_PS_ADVERTISE = [ 10.189.200.255/32, 10.1.0.1/32 ];\n",
+    );
+    let mut daemon = Daemon::start(&lab);
+    // Not assigned: down at once, though it was announced when we came.
+    bird.wait_exports_within("4", &["10.9.0.1/32"], SOON);
+    assert!(
+        lab.runs("four").is_empty(),
+        "a check without its address is not run"
+    );
+    for round in 1..4 {
+        lab.ip("addr add 10.1.0.1/32 dev lo");
+        lab.ip("addr add 2001:db8:53::53/128 dev lo");
+        bird.wait_exports_within("4", &["10.1.0.1/32", "10.9.0.1/32"], SOON);
+        bird.wait_exports_within("6", &["2001:db8:53::53/128"], SOON);
+        assert_eq!(
+            lab.runs("four").len(),
+            round,
+            "the address triggers one run"
+        );
+        lab.ip("addr del 10.1.0.1/32 dev lo");
+        lab.ip("addr del 2001:db8:53::53/128 dev lo");
+        bird.wait_exports_within("4", &["10.9.0.1/32"], SOON);
+        bird.wait_exports_within("6", &[], SOON);
+    }
+    daemon.stop();
+}
+
+#[test]
+fn any_address_within_the_prefix_counts_on_its_own_interface_only() {
+    let lab = Lab::new("within");
+    let bird = FakeBird::install(&lab);
+    lab.install_checks();
+    lab.daemon(&[]);
+    lab.ip("link add d0 type dummy");
+    lab.ip("link set d0 up");
+    service(&lab, "net", "10.5.0.0/24", "d0");
+    service(&lab, "host", "10.6.0.1/32", "d0");
+    service(&lab, "elsewhere", "10.7.0.1/32", "d0");
+    service(&lab, "nowhere", "10.8.0.1/32", "gone0");
+    lab.ip("addr add 10.7.0.1/32 dev lo");
+    let mut daemon = Daemon::start(&lab);
+    lab.ip("addr add 10.5.0.77/16 dev d0");
+    lab.ip("addr add 10.6.0.1/24 dev d0");
+    bird.wait_exports("4", &["10.5.0.0/24", "10.6.0.1/32"]);
+    // The interface goes, and its addresses with it; it comes back under the same name.
+    lab.ip("link del d0");
+    bird.wait_exports_within("4", &[], SOON);
+    lab.ip("link add d0 type dummy");
+    lab.ip("addr add 10.6.0.1/24 dev d0");
+    bird.wait_exports_within("4", &["10.6.0.1/32"], SOON);
+    lab.ip("link add gone0 type dummy");
+    lab.ip("addr add 10.8.0.1/32 dev gone0");
+    bird.wait_exports_within("4", &["10.6.0.1/32", "10.8.0.1/32"], SOON);
+    daemon.stop();
+}
+
+#[test]
+fn a_tentative_ipv6_address_does_not_count_yet() {
+    let lab = Lab::new("tentative");
+    let bird = FakeBird::install(&lab);
+    lab.install_checks();
+    lab.daemon(&[]);
+    // Duplicate address detection needs a wire with another end.
+    let other = Netns::new();
+    lab.ip(&format!(
+        "link add va type veth peer name vb netns {}",
+        other.path()
+    ));
+    other.inside(|| lab.ip("link set vb up"));
+    lab.ip("link set va up");
+    service(&lab, "six", "2001:db8:53::53/128", "va");
+    let mut daemon = Daemon::start(&lab);
+    let tentative = || {
+        let output = Command::new("ip")
+            .args("-6 addr show dev va tentative".split(' '))
+            .output()
+            .expect("ip");
+        String::from_utf8_lossy(&output.stdout).contains("2001:db8:53::53")
+    };
+    lab.ip("addr add 2001:db8:53::53/64 dev va");
+    wait_until("the address is usable, and announced only then", || {
+        let announced = !lab.announced("6").is_empty();
+        let early = tentative();
+        assert!(!(announced && early), "announced while tentative");
+        announced
+    });
+    bird.wait_exports("6", &["2001:db8:53::53/128"]);
+    daemon.stop();
+}
+
+#[test]
+fn five_hundred_addresses_that_go_at_once_are_a_handful_of_updates() {
+    let lab = Lab::new("flush");
+    let bird = FakeBird::install(&lab);
+    lab.daemon(&[("loglevel", "info")]);
+    let mut batch = String::new();
+    for number in 0..500 {
+        let prefix = format!("10.50.{}.{}/32", number / 250, number % 250);
+        let settings = [
+            ("ip_prefix", prefix.as_str()),
+            ("ip_check_disabled", "false"),
+            ("check_cmd", "/bin/true"),
+            ("check_interval", "120"),
+        ];
+        lab.service(&format!("s{number}"), &settings);
+        batch += &format!("addr add {prefix} dev lo\n");
+    }
+    lab.ip_batch(&batch);
+    let mut daemon = Daemon::start(&lab);
+    wait_until("all announced", || bird.exports("4").len() == 500);
+    let watch = crate::support::sys::Watch::new(&lab.path("4")).expect("inotify");
+    let calls = bird.calls();
+    lab.ip("addr flush dev lo");
+    bird.wait_exports_within("4", &[], SOON);
+    holds_for("and that is all", Duration::from_millis(300), || true);
+    let (files, calls) = (watch.replacements("prefixes.conf"), bird.calls() - calls);
+    assert!((1..=4).contains(&files), "{files} replacements of the file");
+    assert!((1..=4).contains(&calls), "{calls} reconfigurations");
+    daemon.stop();
+}

@@ -1,0 +1,298 @@
+//! A handle on the real binary: started, watched, signalled, and never left behind.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use wait_timeout::ChildExt;
+
+use super::{Lab, PATIENCE, sys, wait_until};
+
+/// The program under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_anycast-healthchecker");
+
+/// Lines of one stream, each with the moment of its arrival, read by a thread of their own.
+#[derive(Clone, Default)]
+pub struct Lines(Arc<Mutex<Vec<(Instant, String)>>>);
+
+impl Lines {
+    fn read_from(stream: impl Read + Send + 'static) -> Lines {
+        let lines = Lines::default();
+        let sink = lines.clone();
+        std::thread::spawn(move || {
+            let mut reader = BufReader::new(stream);
+            let mut line = Vec::new();
+            while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+                let text = String::from_utf8_lossy(&line)
+                    .trim_end_matches('\n')
+                    .to_string();
+                sink.0.lock().expect("lines").push((Instant::now(), text));
+                line.clear();
+            }
+        });
+        lines
+    }
+
+    pub fn all(&self) -> Vec<String> {
+        let lines = self.0.lock().expect("lines");
+        lines.iter().map(|(_, line)| line.clone()).collect()
+    }
+
+    pub fn with(&self, words: &[&str]) -> Vec<(Instant, String)> {
+        let lines = self.0.lock().expect("lines");
+        let matches = |line: &str| words.iter().all(|word| line.contains(word));
+        lines
+            .iter()
+            .filter(|(_, line)| matches(line))
+            .cloned()
+            .collect()
+    }
+}
+
+pub struct Daemon {
+    child: Child,
+    pub out: Lines,
+    pub err: Lines,
+    ended: Option<ExitStatus>,
+}
+
+impl Daemon {
+    /// Starts it on the configuration of the lab, and waits until it is at work.
+    #[track_caller]
+    pub fn start(lab: &Lab) -> Daemon {
+        let daemon = Daemon::spawn(daemon_command(lab));
+        daemon.wait_ready(lab);
+        daemon
+    }
+
+    /// Starts `command` and waits for nothing.
+    pub fn spawn(mut command: Command) -> Daemon {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("cannot start the program");
+        let out = Lines::read_from(child.stdout.take().expect("stdout"));
+        let err = Lines::read_from(child.stderr.take().expect("stderr"));
+        Daemon {
+            child,
+            out,
+            err,
+            ended: None,
+        }
+    }
+
+    /// At work: the pidfile names it, and the prefix file is there.
+    #[track_caller]
+    pub fn wait_ready(&self, lab: &Lab) {
+        let pid = self.pid().to_string();
+        wait_until(
+            "the daemon is ready (pidfile and prefix file are there)",
+            || {
+                lab.read("pid").trim() == pid
+                    && (lab.path("4/prefixes.conf").exists()
+                        || lab.path("6/prefixes.conf").exists())
+            },
+        );
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, signal: i32) {
+        sys::kill(self.pid(), signal).expect("cannot signal the daemon");
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.ended.is_none() && self.child.try_wait().expect("try_wait").is_none()
+    }
+
+    /// Waits for a line of the log that holds all of `words`.
+    #[track_caller]
+    pub fn wait_line(&self, words: &[&str]) -> String {
+        wait_until(&format!("a log line with {words:?}"), || {
+            !self.out.with(words).is_empty()
+        });
+        self.out.with(words).remove(0).1
+    }
+
+    /// Waits until `count` lines of the log hold all of `words`.
+    #[track_caller]
+    pub fn wait_lines(&self, count: usize, words: &[&str]) {
+        wait_until(&format!("{count} log lines with {words:?}"), || {
+            self.out.with(words).len() >= count
+        });
+    }
+
+    /// Waits for the end.
+    #[track_caller]
+    pub fn wait_end(&mut self) -> ExitStatus {
+        if let Some(status) = self.ended {
+            return status;
+        }
+        let ended = self.child.wait_timeout(PATIENCE).expect("wait");
+        let status =
+            ended.unwrap_or_else(|| panic!("the daemon has not ended within {PATIENCE:?}"));
+        self.ended = Some(status);
+        status
+    }
+
+    /// SIGTERM, and a clean end.
+    #[track_caller]
+    pub fn stop(&mut self) {
+        self.signal(libc::SIGTERM);
+        let status = self.wait_end();
+        assert_eq!(status.code(), Some(0), "after SIGTERM: {status}");
+    }
+
+    /// SIGKILL, and its end.
+    pub fn kill(&mut self) {
+        self.signal(libc::SIGKILL);
+        assert_eq!(self.wait_end().signal(), Some(libc::SIGKILL));
+    }
+
+    /// Open descriptors.
+    pub fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count)
+    }
+
+    /// Children, zombies included.
+    pub fn children(&self) -> Vec<u32> {
+        all_pids()
+            .into_iter()
+            .filter(|&pid| parent_of(pid) == Some(self.pid()))
+            .collect()
+    }
+
+    /// A number of /proc/PID/status, such as `VmHWM` (in kB).
+    pub fn status_number(&self, field: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("status");
+        let line = status
+            .lines()
+            .find(|line| line.starts_with(&format!("{field}:")));
+        let line = line.unwrap_or_else(|| panic!("no {field} in /proc/PID/status"));
+        line.split_whitespace()
+            .nth(1)
+            .and_then(|n| n.parse().ok())
+            .expect("a number")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if self.ended.is_none() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        if std::thread::panicking() {
+            let tail = |lines: &Lines| {
+                let lines = lines.all();
+                let skip = lines.len().saturating_sub(40);
+                lines[skip..].join("\n    ")
+            };
+            eprintln!("the daemon's last lines:\n    {}", tail(&self.out));
+            eprintln!("its stderr:\n    {}", tail(&self.err));
+        }
+    }
+}
+
+/// The program on the configuration of the lab.
+pub fn daemon_command(lab: &Lab) -> Command {
+    let mut command = lab.command(PROGRAM);
+    command
+        .arg("-f")
+        .arg(lab.path("main.conf"))
+        .arg("-d")
+        .arg(lab.path("services"));
+    command
+}
+
+/// Runs the program to its end, with these arguments, in the directory of the lab.
+#[track_caller]
+pub fn run(lab: &Lab, arguments: &[&str]) -> Output {
+    let mut command = lab.command(PROGRAM);
+    command.args(arguments);
+    finish(command)
+}
+
+/// Runs `command` to its end.
+#[track_caller]
+pub fn finish(mut command: Command) -> Output {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().expect("cannot start the program");
+    let out = collect(child.stdout.take().expect("stdout"));
+    let err = collect(child.stderr.take().expect("stderr"));
+    let ended = child.wait_timeout(PATIENCE).expect("wait");
+    let Some(status) = ended else {
+        let _ = child.kill();
+        let _ = child.wait();
+        panic!("{command:?} has not ended within {PATIENCE:?}");
+    };
+    Output {
+        status,
+        stdout: out.join().expect("reader"),
+        stderr: err.join().expect("reader"),
+    }
+}
+
+fn collect(mut stream: impl Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        bytes
+    })
+}
+
+/// All pids of the machine.
+pub fn all_pids() -> Vec<u32> {
+    let entries = fs::read_dir("/proc").expect("/proc");
+    let pid = |entry: fs::DirEntry| {
+        entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+    };
+    entries.flatten().filter_map(pid).collect()
+}
+
+/// The parent of a process, from /proc/PID/stat (its name may hold blanks and parentheses).
+pub fn parent_of(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// Whether the process exists and is no zombie.
+pub fn is_alive(pid: u32) -> bool {
+    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        return false;
+    };
+    let state = stat
+        .rsplit_once(')')
+        .and_then(|(_, rest)| rest.split_whitespace().next());
+    !matches!(state, Some("Z" | "X"))
+}
+
+/// A pid that belongs to no process.
+pub fn dead_pid() -> u32 {
+    let mut child = Command::new("true").spawn().expect("true");
+    let pid = child.id();
+    child.wait().expect("wait");
+    assert!(!Path::new(&format!("/proc/{pid}")).exists());
+    pid
+}
+
+/// How long `work` takes.
+pub fn time<T>(work: impl FnOnce() -> T) -> (Duration, T) {
+    let begin = Instant::now();
+    let result = work();
+    (begin.elapsed(), result)
+}

@@ -1,0 +1,178 @@
+//! The system calls that tests need and std does not have: namespaces, signals, inotify.
+//!
+//! Each is one call with its error turned into `io::Error`; nothing here knows what is being tested.
+#![allow(unsafe_code)]
+
+use std::ffi::{CString, OsStr};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+fn checked(result: libc::c_int) -> io::Result<libc::c_int> {
+    match result {
+        -1 => Err(io::Error::last_os_error()),
+        value => Ok(value),
+    }
+}
+
+pub fn is_root() -> bool {
+    // SAFETY: takes nothing, cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// Moves the calling thread, and what it starts from now on, into a new network and mount namespace.
+pub fn unshare_network_and_mounts() -> io::Result<()> {
+    let flags = libc::CLONE_NEWNET | libc::CLONE_NEWNS | libc::CLONE_FS;
+    // SAFETY: plain flags; acts on the calling thread only.
+    checked(unsafe { libc::unshare(flags) })?;
+    let root = CString::new("/").expect("no NUL");
+    // SAFETY: the path is a valid C string, the other pointers may be null for a change of propagation.
+    checked(unsafe {
+        libc::mount(
+            std::ptr::null(),
+            root.as_ptr(),
+            std::ptr::null(),
+            libc::MS_REC | libc::MS_PRIVATE,
+            std::ptr::null(),
+        )
+    })?;
+    Ok(())
+}
+
+/// Moves the calling thread into a new network namespace.
+pub fn unshare_network() -> io::Result<()> {
+    // SAFETY: plain flag; acts on the calling thread only.
+    checked(unsafe { libc::unshare(libc::CLONE_NEWNET) })?;
+    Ok(())
+}
+
+/// Moves the calling thread into the network namespace behind `fd`.
+pub fn enter_network(fd: RawFd) -> io::Result<()> {
+    // SAFETY: acts on the calling thread only; a wrong descriptor is an error.
+    checked(unsafe { libc::setns(fd, libc::CLONE_NEWNET) })?;
+    Ok(())
+}
+
+/// Mounts a tmpfs of `size` (as mount(8) has it: `64k`) on `target`.
+pub fn mount_tmpfs(target: &Path, size: &str) -> io::Result<()> {
+    let kind = CString::new("tmpfs").expect("no NUL");
+    let target = c_string(target.as_os_str());
+    let options = CString::new(format!("size={size},mode=755")).expect("no NUL");
+    // SAFETY: all pointers are valid C strings that live until the call returns.
+    checked(unsafe {
+        libc::mount(
+            kind.as_ptr(),
+            target.as_ptr(),
+            kind.as_ptr(),
+            0,
+            options.as_ptr().cast(),
+        )
+    })?;
+    Ok(())
+}
+
+/// Makes a mounted file system read-only, or writable again.
+pub fn remount(target: &Path, read_only: bool) -> io::Result<()> {
+    let target = c_string(target.as_os_str());
+    let flags = libc::MS_REMOUNT | if read_only { libc::MS_RDONLY } else { 0 };
+    // SAFETY: the target is a valid C string, null is allowed for the rest of a remount.
+    checked(unsafe {
+        libc::mount(
+            std::ptr::null(),
+            target.as_ptr(),
+            std::ptr::null(),
+            flags,
+            std::ptr::null(),
+        )
+    })?;
+    Ok(())
+}
+
+pub fn unmount(target: &Path) -> io::Result<()> {
+    let target = c_string(target.as_os_str());
+    // SAFETY: the target is a valid C string.
+    checked(unsafe { libc::umount2(target.as_ptr(), libc::MNT_DETACH) })?;
+    Ok(())
+}
+
+pub fn kill(pid: u32, signal: i32) -> io::Result<()> {
+    let pid = libc::pid_t::try_from(pid).expect("a pid");
+    // SAFETY: no memory is involved.
+    checked(unsafe { libc::kill(pid, signal) })?;
+    Ok(())
+}
+
+/// The child is killed when the thread that starts it ends, so that nothing survives a test run that is killed.
+pub fn die_with_parent(command: &mut Command) {
+    // SAFETY: prctl is async-signal-safe and touches no memory of ours.
+    unsafe {
+        command
+            .pre_exec(|| checked(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL)).map(|_| ()));
+    }
+}
+
+/// A watch on one directory (inotify(7)): what happened to the entries in it, also while nobody looked.
+pub struct Watch {
+    fd: OwnedFd,
+}
+
+impl Watch {
+    pub fn new(directory: &Path) -> io::Result<Watch> {
+        // SAFETY: plain flags.
+        let fd = checked(unsafe { libc::inotify_init1(libc::IN_NONBLOCK | libc::IN_CLOEXEC) })?;
+        // SAFETY: the descriptor was made just now and belongs to nobody else.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let path = c_string(directory.as_os_str());
+        let mask = libc::IN_CREATE
+            | libc::IN_DELETE
+            | libc::IN_MOVED_TO
+            | libc::IN_MOVED_FROM
+            | libc::IN_CLOSE_WRITE
+            | libc::IN_ATTRIB;
+        // SAFETY: the path is a valid C string.
+        checked(unsafe { libc::inotify_add_watch(fd.as_raw_fd(), path.as_ptr(), mask) })?;
+        Ok(Watch { fd })
+    }
+
+    /// Everything since the last call: mask and name of the entry, in order.
+    pub fn events(&self) -> Vec<(u32, String)> {
+        let mut events = Vec::new();
+        let mut buffer = vec![0u8; 64 * 1024];
+        loop {
+            // SAFETY: the buffer is ours and as long as said.
+            let read = unsafe {
+                libc::read(
+                    self.fd.as_raw_fd(),
+                    buffer.as_mut_ptr().cast(),
+                    buffer.len(),
+                )
+            };
+            let Ok(read) = usize::try_from(read) else {
+                return events;
+            };
+            let mut rest = &buffer[..read];
+            // struct inotify_event: wd, mask, cookie, len (32 bits each), then the name, padded with NUL.
+            while rest.len() >= 16 {
+                let field = |at: usize| u32::from_ne_bytes(rest[at..at + 4].try_into().expect("4"));
+                let (mask, length) = (field(4), field(12) as usize);
+                let name = rest[16..16 + length].split(|&b| b == 0).next();
+                let name = String::from_utf8_lossy(name.unwrap_or_default()).into_owned();
+                events.push((mask, name));
+                rest = &rest[16 + length..];
+            }
+        }
+    }
+
+    /// How often an entry called `name` was replaced by a rename since the last call.
+    pub fn replacements(&self, name: &str) -> usize {
+        let moved = |(mask, entry): &(u32, String)| mask & libc::IN_MOVED_TO != 0 && entry == name;
+        self.events().iter().filter(|event| moved(event)).count()
+    }
+}
+
+fn c_string(text: &OsStr) -> CString {
+    CString::new(text.as_bytes()).expect("a path without NUL")
+}
