@@ -45,8 +45,12 @@ def cpu(lab):
 
 
 def resources(daemon):
-    """Memory and descriptors, the least that is seen within a moment (a check may be running)."""
-    seen = []
+    """Memory and descriptors, the least that is seen within a moment (a check may be running) once all
+    its threads run."""
+    seen, threads = [], 0
+    while threads != proc.threads(daemon.pid):
+        threads = proc.threads(daemon.pid)
+        daemon.settle(0.5)
     for _ in range(20):
         rss, anonymous = proc.memory_kib(daemon.pid)
         seen.append((rss, anonymous, proc.descriptors(daemon.pid), proc.threads(daemon.pid)))

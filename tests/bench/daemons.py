@@ -28,11 +28,17 @@ class Plan:
     reconfigure: tuple = ()  # instead of the stand-in for birdc
     socket: str = ""  # ours: BIRD's control socket instead of a command
     bird_log: str = ""  # watched, and noted on the board
+    disk: bool = False  # the prefix file lies on a disk instead of in memory
 
     @property
     def total(self):
         """The number of all services."""
         return self.services + self.fast
+
+
+def prefix_file(lab, plan):
+    """Where the prefix list lies."""
+    return (lab.work if plan.disk else lab.memory) / "bird" / "prefixes.conf"
 
 
 def reconfigure_command(lab, plan):
@@ -43,8 +49,8 @@ def reconfigure_command(lab, plan):
 def write_configuration(lab, plan, program):
     """The daemon's file and one with all services, in the dialect that the reference and ours share."""
     daemon = {
-        "pidfile": lab.work / "pid",
-        "bird_conf": lab.work / "bird" / "prefixes.conf",
+        "pidfile": lab.memory / "pid",
+        "bird_conf": prefix_file(lab, plan),
         "dummy_ip_prefix": DUMMY,
         "bird_reconfigure_cmd": shlex.join(reconfigure_command(lab, plan)),
         "loglevel": "error",
@@ -87,8 +93,8 @@ def command(lab, plan, program):
         "update_ms": round(plan.update_interval * 1000),
         "check": lab.tool("check"),
         "board": lab.memory / "board",
-        "prefix_file": lab.work / "bird" / "prefixes.conf",
-        "pidfile": lab.work / "pid",
+        "prefix_file": prefix_file(lab, plan),
+        "pidfile": lab.memory / "pid",
     }
     for number, word in enumerate(reconfigure_command(lab, plan), 1):
         settings[f"reconfigure{number}"] = word
@@ -100,16 +106,16 @@ class Daemon:
 
     def __init__(self, lab, plan, program):
         self.lab, self.plan, self.program = lab, plan, program
-        self.prefixes = lab.work / "bird" / "prefixes.conf"
-        self.pidfile = lab.work / "pid"
-        self.output = lab.work / "output"
+        self.prefixes = prefix_file(lab, plan)
+        self.pidfile = lab.memory / "pid"
+        self.output = lab.memory / "output"
         self.board = self.process = self.watcher = None
         self.begun = 0  # the place on the board from which on its checks count
 
     def prepare(self):
         """Files and addresses as the plan wants them, and nothing left of the daemon before."""
-        for name in ("bird", "services"):
-            (self.lab.work / name).mkdir(exist_ok=True)
+        self.prefixes.parent.mkdir(exist_ok=True)
+        (self.lab.work / "services").mkdir(exist_ok=True)
         self.pidfile.unlink(missing_ok=True)
         self.output.unlink(missing_ok=True)
         write_configuration(self.lab, self.plan, self.program)
@@ -209,7 +215,7 @@ class Bird:
         self.directory.mkdir(exist_ok=True)
         self.socket = str(self.directory / "bird.ctl")
         self.log = str(self.directory / "bird.log")
-        self.prefixes = lab.work / "bird" / "prefixes.conf"
+        self.prefixes = prefix_file(lab, Plan())
         self.process = None
 
     def __enter__(self):
