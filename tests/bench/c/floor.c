@@ -71,7 +71,10 @@ static pid_t start(char **argv, int *out, int *err)
     int o[2], e[2] = {-1, -1}, failed;
     pid_t pid;
 
-    if (pipe2(o, O_CLOEXEC | O_NONBLOCK) < 0 || (err && pipe2(e, O_CLOEXEC | O_NONBLOCK) < 0))
+    /* Only our end must not block: a check that writes much may not be told to come again. */
+    if (pipe2(o, O_CLOEXEC) < 0 || fcntl(o[0], F_SETFL, O_NONBLOCK) < 0)
+        die("pipe2");
+    if (err && (pipe2(e, O_CLOEXEC) < 0 || fcntl(e[0], F_SETFL, O_NONBLOCK) < 0))
         die("pipe2");
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
