@@ -283,7 +283,7 @@ fn the_environment_is_ours_without_what_is_ours_alone() {
             disabled: false,
             on_disabled: Announce::Withdraw,
             ip_check_disabled: true,
-            interface: "lo".to_string(),
+            interface: "lo".into(),
             shared_prefix: false,
             on_start: Announce::Keep,
             on_exit: Announce::Keep,
