@@ -6,6 +6,7 @@
 
 pub mod addresses;
 pub mod bird_socket;
+pub mod client;
 pub mod disk;
 pub mod drain;
 pub mod instance;
@@ -20,6 +21,7 @@ pub mod status_socket;
 pub mod sys;
 #[cfg(test)]
 mod test_dir;
+pub mod trial;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
