@@ -138,10 +138,12 @@ fn history_of(prefix_file: &Path) -> PathBuf {
     parent(prefix_file).join("history")
 }
 
-/// Names that BIRD's language has taken: `define filter = ...` is a syntax error.
-const KEYWORDS: [&str; 34] = [
+/// Names that BIRD's language has taken, as far as somebody might choose them: `define filter = ...` is a syntax error.
+const KEYWORDS: [&str; 52] = [
     "accept",
-    "and",
+    "advertise",
+    "allow",
+    "as",
     "bfd",
     "bgp",
     "case",
@@ -152,31 +154,47 @@ const KEYWORDS: [&str; 34] = [
     "direct",
     "else",
     "export",
+    "external",
     "filter",
     "for",
     "from",
     "function",
     "if",
     "import",
-    "include",
     "interface",
     "ipv4",
     "ipv6",
     "kernel",
+    "limit",
+    "local",
     "log",
+    "name",
+    "neighbors",
     "net",
+    "networks",
+    "none",
+    "only",
     "ospf",
+    "pair",
+    "path",
+    "prefix",
+    "private",
     "protocol",
+    "public",
     "reject",
     "return",
-    "roa",
+    "route",
     "router",
+    "routes",
+    "set",
     "static",
+    "string",
     "table",
     "template",
+    "type",
 ];
-/// BIRD says "Symbol too long" beyond this.
-const MAX_VARIABLE: usize = 64;
+/// BIRD says "Symbol too long" beyond this (seen with 2.0.12).
+const MAX_VARIABLE: usize = 63;
 
 fn variable(reader: &mut Reader<'_, '_>, setting: &'static Setting) -> Option<String> {
     let text = reader.text(setting)?;

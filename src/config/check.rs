@@ -247,9 +247,20 @@ fn unknown_options(view: View<'_>, used: &References, complaints: &mut Complaint
         Kept::Service
     };
     for (key, entry) in view.section.in_order() {
+        if entry.origin.file == 0 {
+            continue;
+        }
         let known = settings::find(key);
+        if in_default && known.is_some_and(|row| row.kept == Kept::Daemon && row.default.is_some())
+        {
+            let message = format!(
+                "has no effect here, since the built-in value stands in [{DAEMON_SECTION}]: set it there"
+            );
+            complaints.warn(entry.origin, DEFAULT_SECTION, key, message);
+            continue;
+        }
         let fits = known.is_some_and(|setting| in_default || setting.kept == kept_here);
-        if fits || used.0.contains(key) || entry.origin.file == 0 {
+        if fits || used.0.contains(key) {
             continue;
         }
         let message = match known {

@@ -16,6 +16,7 @@ pub mod fake_bird;
 pub mod lab;
 pub mod prefixes;
 pub mod sys;
+pub mod tools;
 
 pub use lab::Lab;
 

@@ -337,3 +337,15 @@ fn every_problem_is_found_at_once() {
     assert_eq!(config, None);
     assert_eq!(lines.len(), 8, "{lines:?}");
 }
+
+#[test]
+fn what_default_can_not_reach_is_warned_of() {
+    assert_eq!(
+        complaint("[DEFAULT]\nipv4 = no\n"),
+        "[DEFAULT] ipv4: warning: has no effect here, since the built-in value stands in [daemon]: set it there"
+    );
+    assert_eq!(
+        checked("[DEFAULT]\nlog_server = x\ncheck_cmd = y\n").1,
+        [""; 0]
+    );
+}

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use ipnetwork::IpNetwork;
 
-use super::{Errand, RESOLVER, Reactor, Talk};
+use super::{Errand, RESOLVE_TIMEOUT, RESOLVER, Reactor, Talk};
 use crate::config::{Family, Via};
 use crate::engine::notice::What;
 use crate::engine::vocab::{Action, Event, JobId, Refusal, StartFailure};
@@ -148,6 +148,7 @@ impl Reactor {
         ]
         .map(String::from);
         self.errands.insert(RESOLVER, Errand::Resolve);
+        self.resolver_until = Some(self.now.mono + RESOLVE_TIMEOUT);
         let command = Command {
             words: &words,
             argument: None,
@@ -155,6 +156,7 @@ impl Reactor {
         };
         if let Err(StartFailure { cause, .. }) = self.jobs.start(RESOLVER, &command) {
             self.errands.remove(&RESOLVER);
+            self.resolver_until = None;
             self.voice.not_resolved(self.now.mono, cause);
         }
     }

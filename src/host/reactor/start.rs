@@ -134,6 +134,7 @@ fn prepare(source: Source, config: &Config, warnings: Vec<Complaint>) -> Result<
         signals,
         jobs,
         errands: Default::default(),
+        resolver_until: None,
         talks: Vec::new(),
         addresses,
         addresses_health: health(Part::Addresses, 0),

@@ -90,8 +90,9 @@ pub struct SignalFd {
 const RECORD: usize = 128;
 
 impl SignalFd {
-    /// Blocks the handled signals from here on.
+    /// Blocks the handled signals from here on. A limit on the size of files becomes an error of the write.
     pub fn open() -> io::Result<SignalFd> {
+        dispose(libc::SIGXFSZ, libc::SIG_IGN)?;
         let set = set_of(&HANDLED);
         // SAFETY: the set is initialised and the old mask is not asked for.
         cvt(unsafe { libc::sigprocmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()) })?;
