@@ -1,4 +1,5 @@
 //! What `--test` prints: the outcome of one run of every check, as a table or as JSON.
+#![allow(clippy::question_mark)] // nanoserde derives it so.
 
 use std::time::Duration;
 
