@@ -40,6 +40,9 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 /// How long a killed check may take to be gone; one that can't be killed (sudo) is left behind.
 const DEATH: Duration = Duration::from_secs(1);
 
+/// What wait-timeout counts in, rounding down; a check has all of its time.
+const GRAIN: Duration = Duration::from_millis(1);
+
 /// Descriptors beside those of the checks.
 const OWN_DESCRIPTORS: u64 = 64;
 
@@ -282,7 +285,7 @@ fn command(service: &ServiceConfig, hidden: &[OsString]) -> Command {
 fn wait(watched: &mut Watched, limit: Duration) -> (Verdict, Option<String>) {
     let child = &mut watched.child;
     let verdict = |status: ExitStatus| Verdict::from(job::ended(status));
-    let (failure, trouble) = match child.wait_timeout(limit) {
+    let (failure, trouble) = match child.wait_timeout(limit.saturating_add(GRAIN)) {
         Ok(Some(status)) => return (verdict(status), None),
         Ok(None) => (Verdict::TimedOut, None),
         // It wants two descriptors.
