@@ -1,7 +1,8 @@
 //! The commands that print something and end.
 //!
-//! Those about the configuration leave no trace: nothing is made, touched or, but by `-t`, run. Results go to standard
-//! output, everything else to standard error. A reader that has gone away (`| head`) is no failure; a full disk below a redirection is.
+//! Those about the configuration leave no trace: nothing is made, touched or, but by `-t`, run. Results go to
+//! standard output, everything else to standard error. A reader that has gone away (`| head`) is no failure;
+//! a full disk below a redirection is.
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;

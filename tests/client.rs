@@ -1,6 +1,7 @@
 //! The modes that run once, on the real binary: `--test`, `--status`, `--drain`, `--undrain`.
 //!
-//! Each test has network namespace and directory of its own (support/lab.rs), so the daemon that is asked is its own.
+//! Each test has network namespace and directory of its own (support/lab.rs), so the daemon that is asked is
+//! its own.
 
 mod support;
 

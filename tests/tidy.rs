@@ -41,7 +41,9 @@ fn files_and_functions_stay_short() {
             ));
         }
         for (number, line) in source.text.lines().enumerate() {
-            if line.chars().count() > COLUMNS_MAX {
+            // What a test expects to read stands there as it is.
+            let quoted = source.is_test() && line.contains('"');
+            if line.chars().count() > COLUMNS_MAX && !quoted {
                 found.push(format!(
                     "{}:{}: more than {COLUMNS_MAX} columns",
                     source.path,

@@ -1,8 +1,9 @@
-//! Reads the files in their order and has them checked. The only room of this wing that touches files, and it only reads.
+//! Reads the files in their order and has them checked. The only room of this wing that touches files, and it
+//! only reads.
 //!
-//! Order: built-in defaults, `-f`, then the service files by name, byte by byte. What is named but can't be read is an
-//! error; of the paths that nobody named, a missing one is a note. Nothing here waits: what is no regular file
-//! is refused before it is opened.
+//! Order: built-in defaults, `-f`, then the service files by name, byte by byte. What is named but can't be
+//! read is an error; of the paths that nobody named, a missing one is a note. Nothing here waits: what is no
+//! regular file is refused before it is opened.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
@@ -71,8 +72,9 @@ pub fn load(source: &Source, probes: Probes<'_>) -> Loaded {
     }
 }
 
-/// Reads everything and checks nothing: for a client of a daemon that runs already, whose user need not have the daemon's
-/// permissions, and who may be in a hurry while some file is being edited. The complaints are those of reading.
+/// Reads everything and checks nothing: for a client of a daemon that runs already, whose user need not have
+/// the daemon's permissions, and who may be in a hurry while some file is being edited. The complaints are
+/// those of reading.
 pub fn read(source: &Source) -> Unchecked {
     let Loading {
         document,

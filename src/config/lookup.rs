@@ -1,8 +1,9 @@
-//! What a client of the running daemon asks the configuration: where its pidfile is, and what drains a service.
+//! What a client of the running daemon asks the configuration: where its pidfile is, and what drains a
+//! service.
 //!
-//! Taken from what was read, not from a checked [`Config`](super::Config): whoever drains a service is often not the
-//! daemon's user and would be refused for permissions that only the daemon needs, and in an emergency a mistake in the
-//! file of another service must not stand in the way. What is asked for is checked itself.
+//! Taken from what was read, not from a checked [`Config`](super::Config): whoever drains a service is often
+//! not the daemon's user and would be refused for permissions that only the daemon needs, and in an emergency
+//! a mistake in the file of another service must not stand in the way. What is asked for is checked itself.
 
 use std::path::PathBuf;
 

@@ -1,10 +1,10 @@
 //! The clients of a running daemon: `--status`, `--drain` and `--undrain`.
 //!
-//! They need no configuration that is valid, and no permission of the daemon's: what they must know is looked up
-//! (`config::lookup`), the rest is asked. Who holds the socket is believed if it runs as root, as the asking user, or
-//! as the owner of the pidfile. That owner is enough: the daemon itself makes the pidfile at each start, as its own
-//! user and in a directory that root keeps. The owner of some other directory, such as the one of the prefix
-//! files, would say the same on a host in order, and on another one more than is meant.
+//! They need no configuration that is valid, and no permission of the daemon's: what they must know is looked
+//! up (`config::lookup`), the rest is asked. Who holds the socket is believed if it runs as root, as the
+//! asking user, or as the owner of the pidfile. That owner is enough: the daemon itself makes the pidfile at
+//! each start, as its own user and in a directory that root keeps. The owner of some other directory, such as
+//! the one of the prefix files, would say the same on a host in order, and on another one more than is meant.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -20,8 +20,8 @@ use crate::config::load::{self, Source};
 use crate::config::lookup::{self, Drainable};
 use crate::render::status::{self, Document, ServiceDoc};
 
-/// How long the daemon may take for each step of an answer. It answers within milliseconds, but a host in trouble is when it is
-/// asked.
+/// How long the daemon may take for each step of an answer. It answers within milliseconds, but a host in
+/// trouble is when it is asked.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the daemon said.

@@ -1,14 +1,15 @@
 //! Running children: checks, custom commands and reconfiguration commands alike.
 //!
-//! [`Jobs`] owns each child from its start until it is reaped, with the reading ends of its two pipes, which keep the first
-//! [`CAPTURE_MAX`](pipe::CAPTURE_MAX) bytes. A job is over when the leader of its process group ends; what still holds its pipes then, delays nothing and is cut off.
-//! Killing is always SIGKILL to the whole group. Nothing here knows about time: who kills and when is the engine's.
+//! [`Jobs`] owns each child from its start until it is reaped, with the reading ends of its two pipes, which
+//! keep the first [`CAPTURE_MAX`](pipe::CAPTURE_MAX) bytes. A job is over when the leader of its process
+//! group ends; what still holds its pipes then, delays nothing and is cut off. Killing is always SIGKILL to
+//! the whole group. Nothing here knows about time: who kills and when is the engine's.
 
 mod pipe;
 
 use std::collections::BTreeMap;
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io;
 use std::os::fd::AsFd;
@@ -62,9 +63,10 @@ impl Jobs {
     /// Takes the environment as it is now.
     pub fn new() -> io::Result<Jobs> {
         let mut environment = Words::default();
-        let given = env::vars_os().filter(|(name, value)| !is_ours_alone(name, value));
-        for (name, value) in given {
-            environment.push(&[name.as_bytes(), b"=", value.as_bytes()])?;
+        for (name, value) in env::vars_os() {
+            if !is_ours_alone(name.as_bytes(), value.as_bytes()) {
+                environment.push(&[name.as_bytes(), b"=", value.as_bytes()])?;
+            }
         }
         Ok(Jobs {
             spawner: Spawner::new(environment)?,
@@ -121,8 +123,8 @@ impl Jobs {
             .push(&[PREFIX_VARIABLE.as_bytes(), b"=", self.text.as_bytes()])
     }
 
-    /// Kills the whole process group of a job, which still ends in [`Jobs::reap`]. The error is that of its leader: its pid,
-    /// and why it lives on (a set-uid program such as sudo).
+    /// Kills the whole process group of a job, which still ends in [`Jobs::reap`]. The error is that of its
+    /// leader: its pid, and why it lives on (a set-uid program such as sudo).
     pub fn kill(&mut self, job: JobId) -> Result<(), (u32, String)> {
         let Some(pid) = self.pid_of(job) else {
             return Ok(());
@@ -153,8 +155,8 @@ impl Jobs {
         }
     }
 
-    /// After SIGCHLD: adds every job whose leader has ended to `finished`, with all it had written by then. Children that
-    /// are not ours (orphans, if we are process 1) are reaped and forgotten.
+    /// After SIGCHLD: adds every job whose leader has ended to `finished`, with all it had written by then.
+    /// Children that are not ours (orphans, if we are process 1) are reaped and forgotten.
     pub fn reap(&mut self, finished: &mut Vec<Finished>) {
         while let Some((pid, status)) = process::reap_any() {
             let Some(mut running) = self.running.remove(&pid) else {
@@ -183,7 +185,8 @@ impl Drop for Jobs {
     }
 }
 
-/// The group, and the leader by itself: it may have moved to another group, and it alone decides whether the job ends.
+/// The group, and the leader by itself: it may have moved to another group, and it alone decides whether the
+/// job ends.
 pub fn kill(leader: Pid) -> io::Result<()> {
     let group = process::kill_group(leader);
     process::kill_one(leader).or(group)
@@ -215,27 +218,35 @@ pub fn push_prefixes(text: &mut String, service: &ServiceConfig) {
 /// The variables of our environment that no child gets.
 pub fn kept_to_ourselves() -> impl Iterator<Item = OsString> {
     env::vars_os()
-        .filter(|(name, value)| is_ours_alone(name, value))
+        .filter(|(name, value)| is_ours_alone(name.as_bytes(), value.as_bytes()))
         .map(|(name, _)| name)
 }
 
-/// What a child must not get: the service manager's channel to the daemon, the output wrapper that procd preloads into us, and
-/// our own variables, should we be a check ourselves.
-fn is_ours_alone(name: &OsStr, value: &OsStr) -> bool {
-    match name.as_bytes() {
+/// What a child must not get: the service manager's channel to the daemon, the output wrapper that procd
+/// preloads into us, and our own variables, should we be a check ourselves.
+fn is_ours_alone(name: &[u8], value: &[u8]) -> bool {
+    match name {
         b"NOTIFY_SOCKET" => true,
-        b"LD_PRELOAD" => value == "/lib/libsetlbf.so",
-        _ if name == SERVICE_VARIABLE || name == PREFIX_VARIABLE => true,
-        other => other.starts_with(b"WATCHDOG_"),
+        b"LD_PRELOAD" => value == b"/lib/libsetlbf.so",
+        _ if name == SERVICE_VARIABLE.as_bytes() || name == PREFIX_VARIABLE.as_bytes() => true,
+        _ => name.starts_with(b"WATCHDOG_"),
     }
 }
 
+/// What to do about EMFILE, which comes from our pipes or from the one that musl's posix_spawn makes for
+/// itself.
+const MORE_FILES: &str = " (raise the limit on open files, LimitNOFILE= of systemd)";
+
 /// Words for a lack of descriptors.
 pub fn no_pipe(error: &io::Error) -> StartFailure {
+    let hint = match error.raw_os_error() {
+        Some(process::EMFILE) => MORE_FILES,
+        _ => "",
+    };
     StartFailure {
         status: 126,
         cause: format!(
-            "cannot make a pipe for its output: {} (raise the limit on open files, LimitNOFILE= of systemd)",
+            "cannot make a pipe for its output: {}{hint}",
             sys::cause(error)
         ),
     }
@@ -256,10 +267,11 @@ pub fn not_started(words: &[String], error: &io::Error) -> StartFailure {
         }
         io::ErrorKind::PermissionDenied => " (is it executable, and by this user?)",
         io::ErrorKind::WouldBlock => " (the limit on processes of this user is reached)",
-        _ if error.raw_os_error() == Some(process::ENOEXEC) => {
-            " (a script must begin with #! and its interpreter)"
-        }
-        _ => "",
+        _ => match error.raw_os_error() {
+            Some(process::ENOEXEC) => " (a script must begin with #! and its interpreter)",
+            Some(process::EMFILE) => MORE_FILES,
+            _ => "",
+        },
     };
     StartFailure {
         status: if missing { 127 } else { 126 },

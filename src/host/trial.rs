@@ -1,12 +1,13 @@
 //! `--test`: every enabled check runs once, now, as the daemon would run it, and nothing else is touched.
 //!
-//! A check gets the daemon's environment, stdin, process group and time-out, and its output is kept to the same bound. A few
-//! threads take the checks in turn; this is a one-shot mode, and the only place where there are threads. A check is over
-//! when its leader ends: a grandchild that keeps the pipes delays nothing beyond [`LAST_WORDS`]. If a signal ends the
-//! program, no check outlives it (`sys::trial`).
+//! A check gets the daemon's environment, stdin, process group and time-out, and its output is kept to the
+//! same bound. A few threads take the checks in turn; this is a one-shot mode, and the only place where there
+//! are threads. A check is over when its leader ends: a grandchild that keeps the pipes delays nothing beyond
+//! [`LAST_WORDS`]. If a signal ends the program, no check outlives it (`sys::trial`).
 //!
-//! A check runs even if an address of its service is missing, where the daemon would not run it: who tests a service before
-//! its address goes live wants to know whether the check works. The service counts as failing all the same.
+//! A check runs even if an address of its service is missing, where the daemon would not run it: who tests a
+//! service before its address goes live wants to know whether the check works. The service counts as failing
+//! all the same.
 
 use std::ffi::OsString;
 use std::io;
@@ -30,8 +31,8 @@ use crate::engine;
 use crate::engine::vocab::{Addresses, Output, StartFailure, Verdict};
 use crate::render::test_report::TestRow;
 
-/// Checks at a time where the configuration sets no limit: enough for minutes of time-outs to pass in seconds, and few
-/// enough not to load a host that is in service.
+/// Checks at a time where the configuration sets no limit: enough for minutes of time-outs to pass in
+/// seconds, and few enough not to load a host that is in service.
 const AT_ONCE: usize = 64;
 
 /// How long is waited for the end of the output after the end of the check.
@@ -52,7 +53,8 @@ const DESCRIPTORS_A_CHECK: u64 = 16;
 /// Stack of a thread: ours go no deeper than a few calls.
 const STACK: usize = 256 * 1024;
 
-/// Runs the checks; `progress` is told how many of how many are done. The rows are in the order of the configuration.
+/// Runs the checks; `progress` is told how many of how many are done. The rows are in the order of the
+/// configuration.
 pub fn run(config: &Config, progress: impl FnMut(usize, usize)) -> Result<Vec<TestRow>, String> {
     // Not `Rc`s of them, which threads can't share.
     let services: Vec<&ServiceConfig> = config
@@ -313,7 +315,8 @@ fn wait(watched: &mut Watched, limit: Duration) -> (Verdict, Option<String>) {
     (failure, trouble.or(not_killed))
 }
 
-/// Reads both pipes until their end, or until `held` is let go and what was written before that has been read.
+/// Reads both pipes until their end, or until `held` is let go and what was written before that has been
+/// read.
 fn read(pipes: &mut [Pipe; 2], held: &UnixStream) {
     let mut set = PollSet::default();
     let mut buffer = vec![0; CHUNK];

@@ -1,5 +1,7 @@
 //! What `--test` prints: the outcome of one run of every check, as a table or as JSON.
-#![allow(clippy::question_mark)] // nanoserde derives it so.
+
+// What nanoserde's derive writes could use `?`, and does not.
+#![allow(clippy::question_mark)]
 
 use std::time::Duration;
 
@@ -89,16 +91,21 @@ pub fn exit_code(rows: &[TestRow]) -> u8 {
     u8::from(!rows.iter().all(TestRow::passed))
 }
 
+const HEADINGS: &[(&str, &str)] = &[
+    ("SERVICE", "SERVICE"),
+    ("PREFIX", "PREFIX"),
+    ("ASSIGNED", "ASSIGNED"),
+    ("RESULT", "RESULT"),
+    ("OUTPUT", "OUTPUT"),
+];
+
 fn passed(rows: &[TestRow]) -> usize {
     rows.iter().filter(|row| row.passed()).count()
 }
 
 /// A summary and a table in the order of the rows; a service with several prefixes has a line for each.
 pub fn table(rows: &[TestRow], screen: Option<usize>) -> String {
-    let mut grid = Grid::new(
-        &["SERVICE", "PREFIX", "ASSIGNED", "RESULT", "OUTPUT"],
-        &[0, 1, 4],
-    );
+    let mut grid = Grid::new(HEADINGS, &[0, 1, 4]);
     for row in rows {
         push_rows(&mut grid, row);
     }

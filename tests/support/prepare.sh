@@ -120,6 +120,7 @@ test)
     prepare_bird
     prepare_tools
     prepare_reference
+    contrib/test-tools
     say "ready: $(PATH=$PATH:/usr/sbin bird --version 2>&1), reference $reference, rsyslog, node exporter and promtool in $tools"
     ;;
 bird) prepare_bird ;;

@@ -11,7 +11,7 @@ fn document() -> Document {
     };
     let service = |name: &str, state: &str, maintenance: bool, prefixes: &str| {
         format!(
-            r#"{{"name":"{name}","prefixes":[{prefixes}],"status":"{state}","reason":"","since":"","since_unix":0,
+            r#"{{"name":"{name}","prefixes":[{prefixes}],"status":"{state}","cause":"","reason":"","since":"","since_unix":0,
             "since_seconds":0.0,"last":null,"next_run_in_seconds":null,"running":false,
             "maintenance":{maintenance},"disabled":false,
             "checks":{{"passed":0,"failed":0,"timed_out":0,"not_started":0}},"changes":0}}"#

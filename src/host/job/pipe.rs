@@ -1,7 +1,7 @@
 //! The reading end of a child's output.
 //!
-//! The first [`CAPTURE_MAX`] bytes are kept, the rest is read and counted, so that a child never waits for us. Nothing here
-//! waits either: the end that is read is non-blocking, and every read is bounded.
+//! The first [`CAPTURE_MAX`] bytes are kept, the rest is read and counted, so that a child never waits for
+//! us. Nothing here waits either: the end that is read is non-blocking, and every read is bounded.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,13 +9,15 @@ use std::io::{self, Read};
 use crate::engine::vocab::Captured;
 use crate::host::sys::poll::{Interest, PollSet, Slot};
 
-/// Bytes kept of each stream: some 50 lines, enough for an error message with a trace, and bounded for each running job.
+/// Bytes kept of each stream: some 50 lines, enough for an error message with a trace, and bounded for each
+/// running job.
 pub const CAPTURE_MAX: usize = 4 * 1024;
 
 /// Bytes taken by one read: a quarter of a pipe.
 pub const CHUNK: usize = 16 * 1024;
 
-/// Reads of one pipe in one turn: what a full pipe holds, so that a child that prints without end shares the loop.
+/// Reads of one pipe in one turn: what a full pipe holds, so that a child that prints without end shares the
+/// loop.
 const READS_PER_TURN: usize = 4;
 
 /// Reads of one pipe when its job is over: what the largest pipe of an unprivileged user (1 MiB) can hold.
@@ -67,7 +69,8 @@ impl Pipe {
         self.captured
     }
 
-    /// Takes what is there without waiting, in at most so many reads; closes the pipe at its end or after an error.
+    /// Takes what is there without waiting, in at most so many reads; closes the pipe at its end or after an
+    /// error.
     fn read(&mut self, buffer: &mut [u8], reads: usize) {
         for _ in 0..reads {
             let Some(file) = &mut self.file else {

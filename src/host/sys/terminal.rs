@@ -45,7 +45,8 @@ mod tests {
             };
             let (mut master, mut slave) = (-1, -1);
             let none = std::ptr::null_mut();
-            // SAFETY: both places are valid for a write, name and settings are not asked for, the size is valid.
+            // SAFETY: both places are valid for a write, name and settings are not asked for, the size is
+            // valid.
             cvt(unsafe { libc::openpty(&mut master, &mut slave, none, none.cast(), &size) })
                 .unwrap();
             // SAFETY: both descriptors are new and nobody else's.

@@ -1,13 +1,14 @@
-//! Children of a one-shot mode that must not outlive it: they lead process groups of their own, so a Ctrl-C at the terminal does
-//! not reach them.
+//! Children of a one-shot mode that must not outlive it: they lead process groups of their own, so a Ctrl-C
+//! at the terminal does not reach them.
 //!
-//! [`watch_over`] installs handlers that kill the group of every child in a table and then let the signal do what it does by
-//! default. Handlers and not a blocked mask: exec resets the former, children inherit the latter. A handler only uses
-//! atomics, kill(2) and what else signal-safety(7) allows.
+//! [`watch_over`] installs handlers that kill the group of every child in a table and then let the signal do
+//! what it does by default. Handlers and not a blocked mask: exec resets the former, children inherit the
+//! latter. A handler only uses atomics, kill(2) and what else signal-safety(7) allows.
 //!
-//! No child is forgotten between its start and its entry: whoever starts one is counted in [`BUSY`], and the last one to
-//! leave does the dying if a signal has come meanwhile. Left out on purpose: SIGKILL, after which nobody can clean up, and
-//! the instant in which a child has been reaped and its entry still stands, since a pid is not used again so soon.
+//! No child is forgotten between its start and its entry: whoever starts one is counted in [`BUSY`], and the
+//! last one to leave does the dying if a signal has come meanwhile. Left out on purpose: SIGKILL, after which
+//! nobody can clean up, and the instant in which a child has been reaped and its entry still stands, since a
+//! pid is not used again so soon.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -34,8 +35,9 @@ const ENDS: [libc::c_int; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc:
 
 /// From now on a signal that ends this process ends its children first.
 ///
-/// What was ignored when the program was started (nohup, a background job of a shell) goes on having no effect, by a
-/// handler that does nothing: unlike an ignored signal, that is reset in the children, as the daemon's are.
+/// What was ignored when the program was started (nohup, a background job of a shell) goes on having no
+/// effect, by a handler that does nothing: unlike an ignored signal, that is reset in the children, as the
+/// daemon's are.
 pub fn watch_over() -> io::Result<()> {
     let ignored = signal::ignored();
     for &signal in &ignored {
@@ -60,7 +62,8 @@ fn handle(
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = handler as *const () as libc::sighandler_t;
     action.sa_flags = flags | libc::SA_RESTART;
-    // SAFETY: `action` is valid, its handler takes one integer and is safe in a handler; the old one is not asked for.
+    // SAFETY: `action` is valid, its handler takes one integer and is safe in a handler; the old one is not
+    // asked for.
     cvt(unsafe { libc::sigaction(signal, &action, std::ptr::null_mut()) })?;
     Ok(())
 }
@@ -102,7 +105,8 @@ fn die(signal: libc::c_int) {
     // SAFETY: plain integers; SIG_DFL is a valid handler.
     unsafe { libc::signal(signal, libc::SIG_DFL) };
     let set = signal::set_of(&[signal]);
-    // SAFETY: the set is initialised, the old mask is not asked for. In its own handler the signal is blocked.
+    // SAFETY: the set is initialised, the old mask is not asked for. In its own handler the signal is
+    // blocked.
     unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, std::ptr::null_mut()) };
     // SAFETY: a plain integer.
     unsafe { libc::raise(signal) };
@@ -118,7 +122,8 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Starts a command whose group is killed if a signal ends this process. `place`, below [`PLACES`], is the caller's alone.
+    /// Starts a command whose group is killed if a signal ends this process. `place`, below [`PLACES`], is
+    /// the caller's alone.
     pub fn start(command: &mut Command, place: usize) -> io::Result<Watched> {
         BUSY.fetch_add(1, SeqCst);
         if ENDING.load(SeqCst) != 0 {

@@ -1,81 +1,105 @@
 use super::*;
+use crate::render::sample::net;
 
-fn row(service: &str, prefixes: &[&str], assigned: Option<&[bool]>, verdict: Verdict) -> TestRow {
-    TestRow {
+fn rows() -> Vec<TestRow> {
+    let row = |service: &str,
+               prefixes: &[&str],
+               assigned: Option<&[bool]>,
+               verdict,
+               millis,
+               line: &str| TestRow {
         service: service.to_string(),
-        prefixes: prefixes
-            .iter()
-            .map(|prefix| prefix.parse().unwrap())
-            .collect(),
+        prefixes: prefixes.iter().map(|text| net(text)).collect(),
         interface: "lo".to_string(),
         assigned: assigned.map(<[bool]>::to_vec),
         verdict,
-        took: Duration::from_millis(12),
-        first_line: String::new(),
-    }
-}
-
-fn rows() -> Vec<TestRow> {
-    let mut failing = row("dns", &["192.0.2.2/32"], None, Verdict::Fail(2));
-    failing.first_line = " no \x1b[31manswer\u{9b}".to_string();
-    let two = ["192.0.2.3/32", "2001:db8::3/128"];
+        took: Duration::from_millis(millis),
+        first_line: line.to_string(),
+    };
     vec![
-        row("web", &["192.0.2.1/32"], Some(&[true]), Verdict::Pass),
-        failing,
-        row("both", &two, Some(&[true, false]), Verdict::Pass),
-        row("late", &["192.0.2.4/32"], None, Verdict::TimedOut),
+        row(
+            "foo.bar.com",
+            &["10.52.12.1/32"],
+            Some(&[true]),
+            Verdict::Pass,
+            5,
+            "ok",
+        ),
+        row(
+            "both.bar.com",
+            &["10.52.12.2/32", "2001:db8::2/128"],
+            Some(&[true, false]),
+            Verdict::Fail(2),
+            12,
+            "refused\x1b[2J",
+        ),
+        row(
+            "slow.bar.com",
+            &["10.52.12.3/32"],
+            None,
+            Verdict::TimedOut,
+            2000,
+            "",
+        ),
+        row(
+            "gone.bar.com",
+            &["10.52.12.4/32"],
+            None,
+            Verdict::NotStarted(127),
+            0,
+            "no such file or directory",
+        ),
+        row(
+            "dead.bar.com",
+            &["10.52.12.5/32"],
+            Some(&[true]),
+            Verdict::Signal(11),
+            70,
+            "",
+        ),
     ]
 }
 
 #[test]
-fn the_table_says_what_the_daemon_would_make_of_it() {
+fn the_table() {
+    let text = table(&rows(), None);
+    assert_eq!(text, include_str!("../../../tests/data/render/test.txt"));
+    for screen in 1..120 {
+        let text = table(&rows(), Some(screen));
+        assert!(
+            text.lines().all(|line| line.chars().count() <= screen),
+            "{screen}"
+        );
+    }
+    assert!(table(&rows(), Some(80)).contains("  no such file or direct…\n"));
     assert_eq!(
-        table(&rows(), None),
-        "\
-4 checks: 1 passed, 3 failed (1 for a missing address)
-
-SERVICE  PREFIX           ASSIGNED  RESULT        OUTPUT
-web      192.0.2.1/32     yes       pass 12ms
-dns      192.0.2.2/32     -         exit 2 12ms   no \\x1b[31manswer\\x9b
-both     192.0.2.3/32     yes       pass 12ms
-         2001:db8::3/128  no
-    lo has no address in 2001:db8::3/128: the daemon would hold the service down
-late     192.0.2.4/32     -         timeout 12ms
-"
+        table(&rows()[..1], None).lines().next(),
+        Some("1 check: 1 passed, 0 failed")
     );
-    assert!(
-        table(&rows(), Some(40))
-            .lines()
-            .all(|line| line.chars().count() <= 40)
-    );
-}
-
-#[test]
-fn the_status_is_that_of_the_worst() {
-    assert_eq!(exit_code(&rows()), 1);
-    assert_eq!(exit_code(&rows()[..1]), 0);
-    assert_eq!(exit_code(&rows()[2..3]), 1, "an address is missing");
-    assert_eq!(exit_code(&[]), 0);
     assert_eq!(table(&[], None), "no check is enabled\n");
 }
 
 #[test]
-fn the_document_tells_the_check_from_the_service() {
-    let text = json(&rows());
-    assert!(!text.trim_end().contains(char::is_control), "{text}");
-    let document = TestDoc::deserialize_json(&text).unwrap();
-    assert_eq!((document.passed, document.failed), (1, 3));
-    let both = &document.services[2];
-    assert_eq!((both.name.as_str(), both.passed), ("both", false));
-    assert_eq!((both.result.as_str(), both.code), ("pass", 0));
-    let assigned: Vec<_> = both.prefixes.iter().map(|prefix| prefix.assigned).collect();
-    assert_eq!(assigned, [Some(true), Some(false)]);
-    let dns = &document.services[1];
-    assert_eq!(
-        (dns.result.as_str(), dns.code, dns.duration_ms),
-        ("fail", 2, 12.0)
-    );
-    assert_eq!(dns.prefixes[0].assigned, None);
-    assert!(text.contains("\"assigned\":null"));
-    assert!(json(&[]).contains("\"services\":[]"));
+fn the_document() {
+    let golden = include_str!("../../../tests/data/render/test.json")
+        .replace("@VERSION@", env!("CARGO_PKG_VERSION"));
+    assert_eq!(json(&rows()), golden);
+    assert!(TestDoc::deserialize_json(&golden).is_ok());
+}
+
+#[test]
+fn a_missing_address_fails_what_passes() {
+    let mut row = rows().remove(0);
+    assert_eq!(exit_code(&[row.clone()]), 0);
+    row.assigned = Some(vec![false]);
+    let rows = [row];
+    assert_eq!(exit_code(&rows), 1);
+    let text = table(&rows, None);
+    assert!(text.starts_with("1 check: 0 passed, 1 failed (1 for a missing address)\n"));
+    let document = TestDoc::deserialize_json(&json(&rows)).unwrap();
+    assert_eq!((document.passed, document.failed), (0, 1));
+    let service = &document.services[0];
+    assert!(!service.passed && service.result == "pass");
+    assert_eq!(service.prefixes[0].assigned, Some(false));
+    assert_eq!(exit_code(&[]), 0);
 }

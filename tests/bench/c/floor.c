@@ -1,9 +1,11 @@
-/* The floor: the least that a single-threaded daemon with poll, signalfd and posix_spawn can spend on this work.
+/* The floor: the least that a single-threaded daemon with poll, signalfd and posix_spawn can spend on this
+ * work.
  *
- * It schedules checks on a grid, starts them with two pipes and /dev/null in process groups of their own, reads what they
- * say, reaps them, counts rise and fall, and at a change replaces the prefix file and runs the reconfigure command, one
- * at a time. It has no configuration, no logs, no time-outs, no address checks, no metrics, no status: what a real daemon
- * spends beyond it is the price of these. All settings are KEY=VALUE arguments, see main().
+ * It schedules checks on a grid, starts them with two pipes and /dev/null in process groups of their own,
+ * reads what they say, reaps them, counts rise and fall, and at a change replaces the prefix file and runs
+ * the reconfigure command, one at a time. It has no configuration, no logs, no time-outs, no address checks,
+ * no metrics, no status: what a real daemon spends beyond it is the price of these. All settings are
+ * KEY=VALUE arguments, see main().
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -69,7 +71,10 @@ static pid_t start(char **argv, int *out, int *err)
     int o[2], e[2] = {-1, -1}, failed;
     pid_t pid;
 
-    if (pipe2(o, O_CLOEXEC | O_NONBLOCK) < 0 || (err && pipe2(e, O_CLOEXEC | O_NONBLOCK) < 0))
+    /* Only our end must not block: a check that writes much may not be told to come again. */
+    if (pipe2(o, O_CLOEXEC) < 0 || fcntl(o[0], F_SETFL, O_NONBLOCK) < 0)
+        die("pipe2");
+    if (err && (pipe2(e, O_CLOEXEC) < 0 || fcntl(e[0], F_SETFL, O_NONBLOCK) < 0))
         die("pipe2");
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
