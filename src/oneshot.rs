@@ -126,9 +126,12 @@ pub fn drain(source: &Source, service: &str, on: bool) -> ExitCode {
     }
 }
 
-/// Columns of the terminal that reads the table, if one does.
+/// Columns of the terminal that reads the table, if one does. Who stands between it and us (watch(1)) tells them in
+/// a variable.
 fn screen() -> Option<usize> {
-    terminal::columns(&io::stdout())
+    let told = || std::env::var("COLUMNS").ok()?.parse().ok();
+    let columns = terminal::columns(&io::stdout()).or_else(told);
+    columns.filter(|columns| *columns > 0)
 }
 
 /// What keeps the program from doing what it was asked for.

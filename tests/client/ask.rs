@@ -203,6 +203,11 @@ fn a_thousand_services_are_answered() {
         table.lines().next().unwrap_or("")
     );
     assert!(table.lines().count() > 1_000);
+    let widest = |text: &str| text.lines().map(|line| line.chars().count()).max();
+    assert!(widest(&table) > Some(60), "nothing is cut for a file");
+    let mut narrow = daemon_command(&lab);
+    narrow.arg("-s").env("COLUMNS", "60");
+    assert!(widest(&out(&finish(narrow))) <= Some(60));
     // A reader that leaves in the midst of it.
     for arguments in [&["-s"][..], &["-s", "--json"]] {
         let (reader, writer) = UnixStream::pair().expect("pair");
