@@ -14,6 +14,7 @@ mod fixture;
 mod hint;
 mod ini;
 pub mod load;
+pub mod lookup;
 mod numbers;
 mod prefix;
 mod prefixes;

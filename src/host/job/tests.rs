@@ -6,6 +6,7 @@ use std::process::Command as Program;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
+use super::pipe::CAPTURE_MAX;
 use super::*;
 use crate::config::Announce;
 use crate::host::disk::tests::Dir;
