@@ -138,10 +138,13 @@ fn history_of(prefix_file: &Path) -> PathBuf {
     parent(prefix_file).join("history")
 }
 
-/// Names that BIRD's language has taken: `define filter = ...` is a syntax error.
-const KEYWORDS: [&str; 34] = [
+/// Names that BIRD's language has taken, as far as somebody might choose them: `define filter = ...` is a
+/// syntax error.
+const KEYWORDS: [&str; 52] = [
     "accept",
-    "and",
+    "advertise",
+    "allow",
+    "as",
     "bfd",
     "bgp",
     "case",
@@ -152,31 +155,47 @@ const KEYWORDS: [&str; 34] = [
     "direct",
     "else",
     "export",
+    "external",
     "filter",
     "for",
     "from",
     "function",
     "if",
     "import",
-    "include",
     "interface",
     "ipv4",
     "ipv6",
     "kernel",
+    "limit",
+    "local",
     "log",
+    "name",
+    "neighbors",
     "net",
+    "networks",
+    "none",
+    "only",
     "ospf",
+    "pair",
+    "path",
+    "prefix",
+    "private",
     "protocol",
+    "public",
     "reject",
     "return",
-    "roa",
+    "route",
     "router",
+    "routes",
+    "set",
     "static",
+    "string",
     "table",
     "template",
+    "type",
 ];
-/// BIRD says "Symbol too long" beyond this.
-const MAX_VARIABLE: usize = 64;
+/// BIRD says "Symbol too long" beyond this (seen with 2.0.12).
+const MAX_VARIABLE: usize = 63;
 
 fn variable(reader: &mut Reader<'_, '_>, setting: &'static Setting) -> Option<String> {
     let text = reader.text(setting)?;
@@ -205,7 +224,8 @@ fn variable(reader: &mut Reader<'_, '_>, setting: &'static Setting) -> Option<St
     Some(text.into_owned())
 }
 
-/// A socket or command that is not there may come: BIRD is started later, or installed again. So only warnings.
+/// A socket or command that is not there may come: BIRD is started later, or installed again. So only
+/// warnings.
 fn via(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>, rows: &Rows) -> Option<Via> {
     if let Some(socket) = reader.optional_path(rows.socket) {
         let shown = quoted_path(&socket);

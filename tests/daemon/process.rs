@@ -69,7 +69,7 @@ fn a_sigterm_is_never_lost_whenever_it_comes() {
         "flaps",
         &[
             ("ip_prefix", "10.1.0.3/32"),
-            ("check_cmd", "/bin/sh -c 'exit $(($$ % 2))'"),
+            ("check_cmd", "/bin/sh -c 'exit $(($$ %% 2))'"),
             ("check_interval", "0.01"),
         ],
     );

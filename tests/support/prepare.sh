@@ -1,13 +1,13 @@
 #!/bin/sh
 # Puts in place what tests and lint need, and does nothing the second time.
 #
-#   prepare.sh test         BIRD 2, iproute2, rsyslog, node exporter, the reference
+#   prepare.sh test         BIRD 2, iproute2, rsyslog, node exporter, promtool, the reference
 #   prepare.sh lint         rustfmt, clippy, shellcheck
 #   prepare.sh shellcheck   run shellcheck over every shell script of the tree
 #   prepare.sh bird         BIRD 2 and iproute2 only (the demo)
 #
 # Packages that would start a service are either unpacked below the target directory and never installed (rsyslog,
-# prometheus-node-exporter), or installed with the start of services switched off (bird2).
+# prometheus-node-exporter, promtool), or installed with the start of services switched off (bird2).
 set -eu
 
 cd "$(dirname "$0")/../.."
@@ -60,7 +60,13 @@ unpack_packages() {
     rm -rf "$tools.new"
     mkdir -p "$tools.new/debs" "$tools"
     (cd "$tools.new/debs" && chmod 755 . && apt-get -qq -o APT::Sandbox::User=root download "$@") || die "cannot download $*"
-    for deb in "$tools.new/debs"/*.deb; do dpkg-deb -x "$deb" "$tools"; done
+    for deb in "$tools.new/debs"/*.deb; do
+        case $deb in
+        # Of the server nothing is wanted but the checker that comes with it.
+        */prometheus_*) dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$tools" ./usr/bin/promtool ;;
+        *) dpkg-deb -x "$deb" "$tools" ;;
+        esac
+    done
     rm -rf "$tools.new"
 }
 
@@ -78,8 +84,9 @@ prepare_bird() {
 }
 
 prepare_tools() {
-    [ -x "$tools/usr/sbin/rsyslogd" ] && [ -x "$tools/usr/bin/prometheus-node-exporter" ] && return 0
-    unpack_packages rsyslog libestr0 libfastjson4 liblognorm5 prometheus-node-exporter
+    [ -x "$tools/usr/sbin/rsyslogd" ] && [ -x "$tools/usr/bin/prometheus-node-exporter" ] &&
+        [ -x "$tools/usr/bin/promtool" ] && return 0
+    unpack_packages rsyslog libestr0 libfastjson4 liblognorm5 prometheus-node-exporter prometheus
 }
 
 prepare_reference() {
@@ -114,7 +121,7 @@ test)
     prepare_tools
     prepare_reference
     contrib/test-tools
-    say "ready: $(PATH=$PATH:/usr/sbin bird --version 2>&1), reference $reference, rsyslog and node exporter in $tools"
+    say "ready: $(PATH=$PATH:/usr/sbin bird --version 2>&1), reference $reference, rsyslog, node exporter and promtool in $tools"
     ;;
 bird) prepare_bird ;;
 lint)

@@ -130,7 +130,7 @@ impl Watch {
             | libc::IN_DELETE
             | libc::IN_MOVED_TO
             | libc::IN_MOVED_FROM
-            | libc::IN_CLOSE_WRITE
+            | libc::IN_MODIFY
             | libc::IN_ATTRIB;
         // SAFETY: the path is a valid C string.
         checked(unsafe { libc::inotify_add_watch(fd.as_raw_fd(), path.as_ptr(), mask) })?;
