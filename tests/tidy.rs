@@ -14,7 +14,7 @@ use scan::{blank, functions, holds_word, root, sources, word_character};
 /// What a file of ours may have at most. The aim is 400 and 60; the rest is for what would read worse if split.
 const FILE_LINES_MAX: usize = 420;
 const FUNCTION_LINES_MAX: usize = 65;
-const COLUMNS_MAX: usize = 130;
+const COLUMNS_MAX: usize = 125;
 
 #[test]
 fn every_source_file_begins_with_its_promise() {
@@ -41,7 +41,8 @@ fn files_and_functions_stay_short() {
             ));
         }
         for (number, line) in source.text.lines().enumerate() {
-            if line.chars().count() > COLUMNS_MAX {
+            // Code is rustfmt's business, and it leaves long strings alone.
+            if line.trim_start().starts_with("//") && line.chars().count() > COLUMNS_MAX {
                 found.push(format!(
                     "{}:{}: more than {COLUMNS_MAX} columns",
                     source.path,

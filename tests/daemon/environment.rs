@@ -6,10 +6,11 @@ use crate::support::{Lab, wait_until};
 
 const LOOK: &str = r#"#!/bin/sh
 exec >"$ANYCAST_TEST_LAB/seen.new" 2>&1
-cat /proc/$$/status
+while read -r line; do echo "$line"; done </proc/$$/status
 echo "stdin $(readlink /proc/$$/fd/0)"
 echo "descriptors" $(ls /proc/$$/fd)
-echo "stat $(cat /proc/$$/stat)"
+read -r line </proc/$$/stat
+echo "stat $line"
 echo "directory $(pwd)"
 echo "environment"
 env

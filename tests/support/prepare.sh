@@ -1,7 +1,7 @@
 #!/bin/sh
 # Puts in place what tests and lint need, and does nothing the second time.
 #
-#   prepare.sh test         BIRD 2, iproute2, rsyslog, node exporter, promtool, the reference
+#   prepare.sh test         BIRD 2, iproute2, the reference, rsyslog, node exporter, promtool, libfaketime
 #   prepare.sh lint         rustfmt, clippy, shellcheck
 #   prepare.sh shellcheck   run shellcheck over every shell script of the tree
 #   prepare.sh bird         BIRD 2 and iproute2 only (the demo)
@@ -84,9 +84,10 @@ prepare_bird() {
 }
 
 prepare_tools() {
-    [ -x "$tools/usr/sbin/rsyslogd" ] && [ -x "$tools/usr/bin/prometheus-node-exporter" ] &&
-        [ -x "$tools/usr/bin/promtool" ] && return 0
-    unpack_packages rsyslog libestr0 libfastjson4 liblognorm5 prometheus-node-exporter prometheus
+    set -- rsyslog libestr0 libfastjson4 liblognorm5 prometheus-node-exporter prometheus libfaketime
+    [ "$(cat "$tools/packages" 2>/dev/null)" = "$*" ] && return 0
+    unpack_packages "$@"
+    echo "$*" >"$tools/packages"
 }
 
 prepare_reference() {
@@ -120,7 +121,7 @@ test)
     prepare_bird
     prepare_tools
     prepare_reference
-    say "ready: $(PATH=$PATH:/usr/sbin bird --version 2>&1), reference $reference, rsyslog, node exporter and promtool in $tools"
+    say "ready: $(PATH=$PATH:/usr/sbin bird --version 2>&1), reference $reference, more tools in $tools"
     ;;
 bird) prepare_bird ;;
 lint)
