@@ -1,8 +1,8 @@
 //! The command line: arguments become one [`Command`], or a reason in one line.
 //!
-//! Every option of the reference works as it did there: short ones may be joined, long ones shortened to what names only
-//! one of them (the reference's own come first), `-p` wins over everything and `-c` over `-P`. What is new never
-//! changes what an old command line means.
+//! Every option of the reference works as it did there: short ones may be joined, long ones shortened to what
+//! names only one of them (the reference's own come first), `-p` wins over everything and `-c` over `-P`.
+//! What is new never changes what an old command line means.
 
 use std::ffi::OsString;
 use std::fmt;

@@ -1,7 +1,7 @@
 //! The commands that print something about the configuration and end.
 //!
-//! They leave no trace: nothing is made, touched or run. Results go to standard output, everything else to standard
-//! error. A reader that has gone away (`| head`) is no failure; a full disk below a redirection is.
+//! They leave no trace: nothing is made, touched or run. Results go to standard output, everything else to
+//! standard error. A reader that has gone away (`| head`) is no failure; a full disk below a redirection is.
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -26,8 +26,12 @@ const BINARY: &str = env!("CARGO_BIN_EXE_anycast-healthchecker");
 fn interpreter() -> Option<PathBuf> {
     let script = match std::env::var_os("REFERENCE") {
         Some(script) => PathBuf::from(script),
-        None => Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("target/reference-venv/bin/anycast-healthchecker"),
+        None => {
+            let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+            let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+            root.join(target)
+                .join("reference-venv/bin/anycast-healthchecker")
+        }
     };
     let python = script.parent()?.join("python");
     python.exists().then_some(python)

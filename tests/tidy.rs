@@ -14,7 +14,7 @@ use scan::{blank, functions, holds_word, root, sources, word_character};
 /// What a file of ours may have at most. The aim is 400 and 60; the rest is for what would read worse if split.
 const FILE_LINES_MAX: usize = 420;
 const FUNCTION_LINES_MAX: usize = 65;
-const COLUMNS_MAX: usize = 125;
+const COLUMNS_MAX: usize = 130;
 
 #[test]
 fn every_source_file_begins_with_its_promise() {
@@ -41,8 +41,9 @@ fn files_and_functions_stay_short() {
             ));
         }
         for (number, line) in source.text.lines().enumerate() {
-            // Code is rustfmt's business, and it leaves long strings alone.
-            if line.trim_start().starts_with("//") && line.chars().count() > COLUMNS_MAX {
+            // What a test expects to read stands there as it is.
+            let quoted = source.is_test() && line.contains('"');
+            if line.chars().count() > COLUMNS_MAX && !quoted {
                 found.push(format!(
                     "{}:{}: more than {COLUMNS_MAX} columns",
                     source.path,

@@ -138,7 +138,8 @@ fn history_of(prefix_file: &Path) -> PathBuf {
     parent(prefix_file).join("history")
 }
 
-/// Names that BIRD's language has taken, as far as somebody might choose them: `define filter = ...` is a syntax error.
+/// Names that BIRD's language has taken, as far as somebody might choose them: `define filter = ...` is a
+/// syntax error.
 const KEYWORDS: [&str; 52] = [
     "accept",
     "advertise",
@@ -223,7 +224,8 @@ fn variable(reader: &mut Reader<'_, '_>, setting: &'static Setting) -> Option<St
     Some(text.into_owned())
 }
 
-/// A socket or command that is not there may come: BIRD is started later, or installed again. So only warnings.
+/// A socket or command that is not there may come: BIRD is started later, or installed again. So only
+/// warnings.
 fn via(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>, rows: &Rows) -> Option<Via> {
     if let Some(socket) = reader.optional_path(rows.socket) {
         let shown = quoted_path(&socket);

@@ -1,7 +1,8 @@
 //! The rules: from a [`Document`] to a [`Config`], or to everything that is wrong with it.
 //!
-//! An error is what keeps the daemon from doing its work, or what the reference refuses; all else is a warning. No rule
-//! stops another: each looks at what it needs and leaves the rest to the others. Facts about the host come as answers.
+//! An error is what keeps the daemon from doing its work, or what the reference refuses; all else is a
+//! warning. No rule stops another: each looks at what it needs and leaves the rest to the others. Facts about
+//! the host come as answers.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -153,7 +154,8 @@ fn log(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> LogConfig {
     }
 }
 
-/// The names that Python's logging knows, in any case; `notset` lets its root logger decide, which says warning.
+/// The names that Python's logging knows, in any case; `notset` lets its root logger decide, which says
+/// warning.
 fn level(reader: &mut Reader<'_, '_>) -> Level {
     let setting = &settings::LOGLEVEL;
     let text = reader.text(setting).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! What the rules must know about the host: asked through [`Probes`], each thing once.
 //!
-//! The rules stay pure: they see answers, not the file system, so that a test can say "the directory is missing".
-//! `host::probe` has the real answers; none of them changes anything or runs anything.
+//! The rules stay pure: they see answers, not the file system, so that a test can say "the directory is
+//! missing". `host::probe` has the real answers; none of them changes anything or runs anything.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

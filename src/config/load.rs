@@ -1,8 +1,9 @@
-//! Reads the files in their order and has them checked. The only room of this wing that touches files, and it only reads.
+//! Reads the files in their order and has them checked. The only room of this wing that touches files, and it
+//! only reads.
 //!
-//! Order: built-in defaults, `-f`, then the service files by name, byte by byte. What is named but can't be read is an
-//! error; of the paths that nobody named, a missing one is a note. Nothing here waits: what is no regular file
-//! is refused before it is opened.
+//! Order: built-in defaults, `-f`, then the service files by name, byte by byte. What is named but can't be
+//! read is an error; of the paths that nobody named, a missing one is a note. Nothing here waits: what is no
+//! regular file is refused before it is opened.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};

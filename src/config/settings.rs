@@ -1,8 +1,9 @@
 //! THE TABLE: every setting there is, one row each, and the only place where a setting's name is spelt out.
 //!
-//! Reading, `-p`, the hints for unknown options, the README and the manual page all come from these rows or are tested
-//! against them. A row says where the setting is kept, what it may be, what it is if nobody sets it, whether the
-//! reference has it, and what it means, in one sentence. What a value means for other values is `check.rs`'s.
+//! Reading, `-p`, the hints for unknown options, the README and the manual page all come from these rows or
+//! are tested against them. A row says where the setting is kept, what it may be, what it is if nobody sets
+//! it, whether the reference has it, and what it means, in one sentence. What a value means for other values
+//! is `check.rs`'s.
 
 use super::Family;
 
@@ -172,7 +173,8 @@ table! {
     CHECK_CMD: Service "check_cmd", Kind::Command, None, OLD,
         "The command that checks the service: exit status 0 means healthy. Required.";
     IP_PREFIX: Service "ip_prefix", Kind::Prefixes, None, OLD,
-        "The prefixes that are announced while the service is up, separated by commas or white space; without a length, /32 or /128. Required.";
+        "The prefixes that are announced while the service is up, separated by commas or white space; \
+         without a length, /32 or /128. Required.";
     CUSTOM_BIRD_RECONFIGURE_CMD: Service "custom_bird_reconfigure_cmd", Kind::Command, None, OLD,
         "Runs instead of the reconfiguration of BIRD when this service changes, with `up` or `down` as last argument.";
     SHARED_PREFIX: Service "shared_prefix", Kind::Flag, Some("false"), NEW,

@@ -1,8 +1,8 @@
 //! One daemon at a time: the abstract socket that the reference binds, too, and the pidfile.
 //!
-//! The socket is the lock and vanishes with the process. The pidfile is for others to read: a live pid in it refuses the start,
-//! anything else in it is stale and replaced. It is removed at the end if it still is ours. A link in its place is
-//! never written through.
+//! The socket is the lock and vanishes with the process. The pidfile is for others to read: a live pid in it
+//! refuses the start, anything else in it is stale and replaced. It is removed at the end if it still is
+//! ours. A link in its place is never written through.
 
 use std::fs;
 use std::io::{self, Write};
@@ -92,7 +92,8 @@ fn lock(name: &str) -> Result<UnixDatagram, String> {
         .and_then(|address| UnixDatagram::bind_addr(&address))
         .map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => format!(
-                "another instance is running: it holds the abstract socket @{name} (ss -xlp shows it); stop it first"
+                "another instance is running: it holds the abstract socket @{name} (ss -xlp shows it); \
+                 stop it first"
             ),
             _ => format!(
                 "cannot bind the abstract socket @{name}: {}",
@@ -109,7 +110,8 @@ fn write_pidfile(path: &Path) -> Result<bool, String> {
     let stale = match read_pid(path) {
         Ok(Some(pid)) if pid != Pid::own() && process::exists(pid) => {
             return Err(format!(
-                "the pidfile {0} names process {1}, which is alive: stop it, or remove the file if {1} is another program",
+                "the pidfile {0} names process {1}, which is alive: stop it, or remove the file \
+                 if {1} is another program",
                 shown(path),
                 pid.number()
             ));
@@ -138,7 +140,8 @@ fn write_pidfile(path: &Path) -> Result<bool, String> {
     Err(format!("pidfile: {error}{hint}"))
 }
 
-/// The process that the file names; `None` for what is no process: empty, garbage, 0, negative or too large a number.
+/// The process that the file names; `None` for what is no process: empty, garbage, 0, negative or too large a
+/// number.
 fn read_pid(path: &Path) -> io::Result<Option<Pid>> {
     let content = match disk::read_bounded(path, PIDFILE_MAX) {
         Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(None),

@@ -1,9 +1,10 @@
 //! Running children: checks, custom commands and reconfiguration commands alike.
 //!
-//! [`Jobs`] owns each child from its start until it is reaped, with the reading ends of its two pipes. The first
-//! [`CAPTURE_MAX`] bytes of each stream are kept, the rest is read and counted, so a child never waits for us. A job is over
-//! when the leader of its process group ends; what still holds its pipes then, delays nothing and is cut off.
-//! Killing is always SIGKILL to the whole group. Nothing here knows about time: who kills and when is the engine's.
+//! [`Jobs`] owns each child from its start until it is reaped, with the reading ends of its two pipes. The
+//! first [`CAPTURE_MAX`] bytes of each stream are kept, the rest is read and counted, so a child never waits
+//! for us. A job is over when the leader of its process group ends; what still holds its pipes then, delays
+//! nothing and is cut off. Killing is always SIGKILL to the whole group. Nothing here knows about time: who
+//! kills and when is the engine's.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -22,13 +23,15 @@ use super::sys::process::{self, Pid, Spawner, Words};
 use crate::config::ServiceConfig;
 use crate::engine::vocab::{Captured, Ended, JobId, Output, StartFailure};
 
-/// Bytes kept of each stream: some 50 lines, enough for an error message with a trace, and bounded for each running job.
+/// Bytes kept of each stream: some 50 lines, enough for an error message with a trace, and bounded for each
+/// running job.
 pub const CAPTURE_MAX: usize = 4 * 1024;
 
 /// Bytes taken by one read: a quarter of a pipe.
 const CHUNK: usize = 16 * 1024;
 
-/// Reads of one pipe in one turn: what a full pipe holds, so that a child that prints without end shares the loop.
+/// Reads of one pipe in one turn: what a full pipe holds, so that a child that prints without end shares the
+/// loop.
 const READS_PER_TURN: usize = 4;
 
 /// Reads of one pipe when its job is over: what the largest pipe of an unprivileged user (1 MiB) can hold.
@@ -142,8 +145,8 @@ impl Jobs {
             .push(&[b"ANYCAST_IP_PREFIX=", self.text.as_bytes()])
     }
 
-    /// Kills the whole process group of a job, which still ends in [`Jobs::reap`]. The error is that of its leader: its pid,
-    /// and why it lives on (a set-uid program such as sudo).
+    /// Kills the whole process group of a job, which still ends in [`Jobs::reap`]. The error is that of its
+    /// leader: its pid, and why it lives on (a set-uid program such as sudo).
     pub fn kill(&mut self, job: JobId) -> Result<(), (u32, String)> {
         let Some(pid) = self.pid_of(job) else {
             return Ok(());
@@ -177,8 +180,8 @@ impl Jobs {
         }
     }
 
-    /// After SIGCHLD: adds every job whose leader has ended to `finished`, with all it had written by then. Children that
-    /// are not ours (orphans, if we are process 1) are reaped and forgotten.
+    /// After SIGCHLD: adds every job whose leader has ended to `finished`, with all it had written by then.
+    /// Children that are not ours (orphans, if we are process 1) are reaped and forgotten.
     pub fn reap(&mut self, finished: &mut Vec<Finished>) {
         while let Some((pid, status)) = process::reap_any() {
             let Some(mut running) = self.running.remove(&pid) else {
@@ -207,7 +210,8 @@ impl Drop for Jobs {
     }
 }
 
-/// The group, and the leader by itself: it may have moved to another group, and it alone decides whether the job ends.
+/// The group, and the leader by itself: it may have moved to another group, and it alone decides whether the
+/// job ends.
 fn kill(leader: Pid) -> io::Result<()> {
     let group = process::kill_group(leader);
     process::kill_one(leader).or(group)
@@ -229,7 +233,8 @@ impl Pipe {
         };
     }
 
-    /// Takes what is there without waiting, in at most so many reads; closes the pipe at its end or after an error.
+    /// Takes what is there without waiting, in at most so many reads; closes the pipe at its end or after an
+    /// error.
     fn read(&mut self, buffer: &mut [u8], reads: usize) {
         for _ in 0..reads {
             let Some(file) = &mut self.file else {
@@ -269,8 +274,8 @@ fn ended(status: ExitStatus) -> Ended {
     }
 }
 
-/// What a child must not get: the service manager's channel to the daemon, the output wrapper that procd preloads into us, and
-/// our own variables, should we be a check ourselves.
+/// What a child must not get: the service manager's channel to the daemon, the output wrapper that procd
+/// preloads into us, and our own variables, should we be a check ourselves.
 fn is_ours_alone(name: &[u8], value: &[u8]) -> bool {
     match name {
         b"NOTIFY_SOCKET" | b"ANYCAST_SERVICE" | b"ANYCAST_IP_PREFIX" => true,
@@ -279,11 +284,18 @@ fn is_ours_alone(name: &[u8], value: &[u8]) -> bool {
     }
 }
 
+/// What to do about EMFILE, which comes from our pipes or from the one that musl's posix_spawn makes for itself.
+const MORE_FILES: &str = " (raise the limit on open files, LimitNOFILE= of systemd)";
+
 fn no_pipe(error: &io::Error) -> StartFailure {
+    let hint = match error.raw_os_error() {
+        Some(process::EMFILE) => MORE_FILES,
+        _ => "",
+    };
     StartFailure {
         status: 126,
         cause: format!(
-            "cannot make a pipe for its output: {} (raise the limit on open files, LimitNOFILE= of systemd)",
+            "cannot make a pipe for its output: {}{hint}",
             sys::cause(error)
         ),
     }
@@ -304,10 +316,11 @@ fn not_started(command: &Command, error: &io::Error) -> StartFailure {
         }
         io::ErrorKind::PermissionDenied => " (is it executable, and by this user?)",
         io::ErrorKind::WouldBlock => " (the limit on processes of this user is reached)",
-        _ if error.raw_os_error() == Some(process::ENOEXEC) => {
-            " (a script must begin with #! and its interpreter)"
-        }
-        _ => "",
+        _ => match error.raw_os_error() {
+            Some(process::ENOEXEC) => " (a script must begin with #! and its interpreter)",
+            Some(process::EMFILE) => MORE_FILES,
+            _ => "",
+        },
     };
     StartFailure {
         status: if missing { 127 } else { 126 },

@@ -1,6 +1,7 @@
 //! The answers to what the rules of the configuration ask about this host. Looks, and changes nothing.
 //!
-//! Permission is asked of the kernel for the effective user, so that ACLs, read-only mounts and capabilities count.
+//! Permission is asked of the kernel for the effective user, so that ACLs, read-only mounts and capabilities
+//! count.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -105,8 +106,8 @@ fn target(path: &Path) -> PathBuf {
     }
 }
 
-/// Looks a command up as execvp does: a name with a slash is a path, any other is looked for along PATH, and what
-/// may not be executed is passed over for a later directory.
+/// Looks a command up as execvp does: a name with a slash is a path, any other is looked for along PATH, and
+/// what may not be executed is passed over for a later directory.
 fn executable(command: &str, path: &[u8]) -> Executable {
     if command.contains('/') {
         return runs(Path::new(command));

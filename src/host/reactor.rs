@@ -7,6 +7,7 @@
 mod hear;
 mod perform;
 mod start;
+mod troubles;
 mod voice;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -17,7 +18,6 @@ use super::addresses::Watch;
 use super::bird_socket::Conversation;
 use super::instance::Instance;
 use super::job::Jobs;
-use super::news::Health;
 use super::notify::Notify;
 use super::status_socket::StatusSocket;
 use super::sys::clock;
@@ -33,6 +33,7 @@ use crate::engine::vocab::{Event, JobId};
 use crate::render::bird_reply::ReplyReader;
 use crate::render::{metrics, status, table};
 use crate::time::{Mono, Now};
+use troubles::Troubles;
 use voice::Voice;
 
 pub use start::{RESOLVE_OPTION, run};
@@ -76,7 +77,6 @@ pub struct Reactor {
     resolver_until: Option<Mono>,
     talks: Vec<Talk>,
     addresses: Watch,
-    addresses_health: Health,
     addresses_retry: Option<Mono>,
     maintenance: maintenance::Watch,
     status: StatusSocket,
@@ -85,9 +85,7 @@ pub struct Reactor {
     voice: Voice,
     instance: Instance,
     counters: HostCounters,
-    metrics_health: Health,
-    history_health: Health,
-    descriptors_health: Health,
+    troubles: Troubles,
     /// What this turn handled, for the report of a slow one.
     handled: Handled,
     status_changed: bool,
@@ -122,7 +120,7 @@ impl Reactor {
             if let Err(error) = set.wait(timeout) {
                 // Only ENOMEM is left by now. The deadline still holds; nothing was ready.
                 let cause = super::sys::cause(&error);
-                self.descriptors_health.failed(self.now.mono, || cause);
+                self.troubles.descriptors.failed(self.now.mono, || cause);
             }
             self.now = clock::now();
             self.handled = Handled::default();
@@ -266,14 +264,7 @@ impl Reactor {
     /// Says what the rooms have to say about their troubles.
     fn tell_news(&mut self) {
         let mut news = self.voice.take_news();
-        for health in [
-            &mut self.addresses_health,
-            &mut self.metrics_health,
-            &mut self.history_health,
-            &mut self.descriptors_health,
-        ] {
-            news.append(&mut health.take_news());
-        }
+        news.append(&mut self.troubles.take_news());
         news.append(&mut self.maintenance.take_news());
         news.append(&mut self.status.take_news());
         for item in news {
@@ -316,10 +307,11 @@ impl Reactor {
         let path = config.directory.join(METRICS_FILE);
         let text = metrics::metrics(&self.engine.snapshot(), &self.count(), self.now, alive);
         match disk::replace_fast(&path, text.as_bytes()) {
-            Ok(()) => self.metrics_health.works(self.now.mono),
+            Ok(()) => self.troubles.metrics.works(self.now.mono),
             Err(error) => {
                 self.counters.metrics_failures += 1;
-                self.metrics_health
+                self.troubles
+                    .metrics
                     .failed(self.now.mono, || error.to_string());
             }
         }

@@ -1,5 +1,8 @@
 //! What `--test` prints: the outcome of one run of every check, as a table or as JSON.
 
+// What nanoserde's derive writes could use `?`, and does not.
+#![allow(clippy::question_mark)]
+
 use std::time::Duration;
 
 use nanoserde::{DeJson, SerJson};
@@ -44,16 +47,21 @@ struct RowDoc {
     first_line: String,
 }
 
+const HEADINGS: &[(&str, &str)] = &[
+    ("SERVICE", "SERVICE"),
+    ("PREFIX", "PREFIX"),
+    ("ASSIGNED", "ASSIGNED"),
+    ("RESULT", "RESULT"),
+    ("OUTPUT", "OUTPUT"),
+];
+
 fn passed(rows: &[TestRow]) -> usize {
     rows.iter().filter(|row| row.verdict.passed()).count()
 }
 
 /// A summary and a table in the order of the rows; a service with several prefixes has a line for each.
 pub fn table(rows: &[TestRow], screen: Option<usize>) -> String {
-    let mut grid = Grid::new(
-        &["SERVICE", "PREFIX", "ASSIGNED", "RESULT", "OUTPUT"],
-        &[0, 1, 4],
-    );
+    let mut grid = Grid::new(HEADINGS, &[0, 1, 4]);
     for row in rows {
         for (index, prefix) in row.prefixes.iter().enumerate() {
             let mut cells = vec![String::new(); 5];

@@ -25,14 +25,10 @@ fn total(lab: &Lab, result: &str) -> f64 {
     text.lines().filter(ours).filter_map(value).sum()
 }
 
-#[test]
-fn soak() {
-    let seconds = std::env::var("SOAK_SECONDS")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(20);
+/// A hundred services: most pass; some fail now and then, some always time out.
+fn busy_lab() -> Lab {
     let lab = Lab::new("soak");
-    let bird = FakeBird::install(&lab);
+    FakeBird::install(&lab);
     std::fs::create_dir(lab.path("metrics")).expect("mkdir");
     let metrics = lab.path("metrics").display().to_string();
     lab.daemon(&[
@@ -45,7 +41,6 @@ fn soak() {
     ]);
     let interval = INTERVAL.to_string();
     for number in 0..SERVICES {
-        // Most pass; some fail now and then, some always time out.
         let check = match number % 10 {
             0 => "/bin/sh -c 'exit $(( $$ %% 7 == 0 ))'",
             1 => "/bin/sleep 30",
@@ -62,6 +57,17 @@ fn soak() {
             ],
         );
     }
+    lab
+}
+
+#[test]
+fn soak() {
+    let seconds = std::env::var("SOAK_SECONDS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(20);
+    let lab = busy_lab();
+    let bird = FakeBird::install(&lab);
     let mut daemon = Daemon::start(&lab);
     wait_until("every service has run", || {
         total(&lab, "pass") > 85.0 && total(&lab, "timeout") >= 10.0

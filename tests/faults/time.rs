@@ -61,10 +61,7 @@ fn a_step_of_the_wall_clock_changes_no_schedule() {
             "the log shows the clock as it is: {seen} after {step}"
         );
     }
-    let uptime = daemon.out.all().len();
     daemon.stop();
-    assert!(daemon.out.all().len() > uptime);
-    // The clock never ran backwards for what is counted.
     assert!(
         !daemon
             .out

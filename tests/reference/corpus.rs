@@ -1,7 +1,8 @@
 //! The configurations: what real files contain, what they get wrong, and what nobody should write.
 //!
-//! Most stand in `tests/data/config/corpus.txt`, one a line; what takes whole files is in `files.rs`.
-//! `{dir}` stands for the directory of the case, in which `bird/`, `bird/6/`, `metrics/` and the service directory `d/` exist.
+//! Most stand in `tests/data/config/corpus.txt`, one a line; what takes whole files is in `files.rs`. `{dir}`
+//! stands for the directory of the case, in which `bird/`, `bird/6/`, `metrics/` and the service directory
+//! `d/` exist.
 
 #[path = "files.rs"]
 mod files;
@@ -166,50 +167,52 @@ fn owners(all: &mut Vec<Case>) {
     ));
 }
 
+/// What matters to the reader. Line feeds stand there often, since they matter most.
+const PIECES: [&str; 40] = [
+    "\n",
+    "\n",
+    "\n",
+    "\n",
+    "\n",
+    " ",
+    "  ",
+    "\t",
+    "\r\n",
+    "\r",
+    "x",
+    "y",
+    "z",
+    "check_rise",
+    "interface",
+    "=",
+    " = ",
+    ":",
+    " : ",
+    "1",
+    "2",
+    "a b",
+    "#",
+    ";",
+    "%%",
+    "%(x)s",
+    "%(y)s",
+    "%",
+    "%(",
+    "[DEFAULT]",
+    "[s]",
+    "[daemon]",
+    "[",
+    "]",
+    "\u{a0}",
+    "\u{85}",
+    "\x1c",
+    "ä",
+    "\n  ",
+    "\n\n",
+];
+
 /// Files made of what matters to the reader, in random order, always the same.
 fn random(all: &mut Vec<Case>) {
-    const PIECES: [&str; 40] = [
-        "\n",
-        "\n",
-        "\n",
-        "\n",
-        "\n",
-        " ",
-        "  ",
-        "\t",
-        "\r\n",
-        "\r",
-        "x",
-        "y",
-        "z",
-        "check_rise",
-        "interface",
-        "=",
-        " = ",
-        ":",
-        " : ",
-        "1",
-        "2",
-        "a b",
-        "#",
-        ";",
-        "%%",
-        "%(x)s",
-        "%(y)s",
-        "%",
-        "%(",
-        "[DEFAULT]",
-        "[s]",
-        "[daemon]",
-        "[",
-        "]",
-        "\u{a0}",
-        "\u{85}",
-        "\x1c",
-        "ä",
-        "\n  ",
-        "\n\n",
-    ];
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = |bound: usize| {
         state ^= state << 13;
@@ -218,7 +221,6 @@ fn random(all: &mut Vec<Case>) {
         (state % bound as u64) as usize
     };
     for number in 0..200 {
-        // Half of them begin with what makes it likely that the whole is valid.
         let length = 1 + next(25);
         let mut tail = String::new();
         for _ in 0..length {

@@ -1,4 +1,5 @@
-//! Where our verdict on a configuration is not the reference's, and why. "R" numbers are those of REFERENCE.md.
+//! Where our verdict on a configuration is not the reference's, and why. "R" numbers are those of
+//! REFERENCE.md.
 
 /// Which way a verdict differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +114,8 @@ pub const DIFFERENCES: &[Difference] = &[
         way: OnlyOursRefuses,
         reason: "SPEC 2: one BIRD that reads both files refuses the second definition of a name",
         cases: &[
-            "[daemon] bird_variable = X\\nbird6_variable = X\\nbird_reconfigure_cmd = birdc configure\\nbird6_reconfigure_cmd = birdc configure",
+            "[daemon] bird_variable = X\\nbird6_variable = X\\nbird_reconfigure_cmd = birdc configure\\n\
+             bird6_reconfigure_cmd = birdc configure",
         ],
     },
     Difference {

@@ -5,87 +5,64 @@ use super::{Case, SERVICE, case, main_conf, section};
 /// One service file, in every shape that an editor may give it.
 pub fn whole(all: &mut Vec<Case>) {
     let plain = section("s", SERVICE, "check_rise = 3");
-    let whole: Vec<(&str, Vec<u8>)> = vec![
-        ("crlf", plain.replace('\n', "\r\n").into()),
-        ("cr", plain.replace('\n', "\r").into()),
-        (
-            "mixed-ends",
-            plain
-                .replacen('\n', "\r\n", 1)
-                .replacen("\nip", "\rip", 1)
-                .into(),
-        ),
-        ("bom", format!("\u{feff}{plain}").into()),
-        ("two-boms", format!("\u{feff}\u{feff}{plain}").into()),
-        (
-            "latin1-comment",
-            [b"# caf\xe9\n".to_vec(), plain.clone().into()].concat(),
-        ),
-        (
-            "latin1-value",
-            [plain.clone().into_bytes(), b"x = caf\xe9\n".to_vec()].concat(),
-        ),
-        (
-            "cut-utf8",
-            [plain.clone().into_bytes(), b"x = \xe2\x82".to_vec()].concat(),
-        ),
+    for (title, from, to) in REPLACED {
+        all.push(case(
+            title.to_string(),
+            main_conf(),
+            plain.replace(from, to),
+        ));
+    }
+    let mixed = plain.replacen('\n', "\r\n", 1);
+    let indented = plain.lines().map(|line| format!("    {line}\n"));
+    let many = (0..40).map(|n| {
+        let prefix = format!("ip_prefix = 10.0.1.{n}");
+        section(&format!("s{n}"), SERVICE, &prefix)
+    });
+    let texts = [
+        ("mixed-ends", mixed.replacen("\nip", "\rip", 1)),
+        ("bom", format!("\u{feff}{plain}")),
+        ("two-boms", format!("\u{feff}\u{feff}{plain}")),
+        ("no-last-newline", plain.trim_end().to_string()),
+        ("before-section", format!("x = 1\n{plain}")),
+        ("comment-before-section", format!("# c\n\n; d\n{plain}")),
+        ("indented-section", format!("  {plain}")),
+        ("indented-all", indented.collect()),
+        ("many-sections", many.collect()),
+        ("section-twice", format!("{plain}[DEFAULT]\nx = 1\n[s]\n")),
+    ];
+    for (title, text) in texts {
+        all.push(case(title.to_string(), main_conf(), text));
+    }
+    let bytes = |before: &[u8], after: &[u8]| [before, plain.as_bytes(), after].concat();
+    let broken = [
+        ("latin1-comment", bytes(b"# caf\xe9\n", b"")),
+        ("latin1-value", bytes(b"", b"x = caf\xe9\n")),
+        ("cut-utf8", bytes(b"", b"x = \xe2\x82")),
         (
             "utf16",
             plain.encode_utf16().flat_map(u16::to_le_bytes).collect(),
         ),
-        ("no-last-newline", plain.trim_end().into()),
-        ("before-section", format!("x = 1\n{plain}").into()),
-        (
-            "comment-before-section",
-            format!("# c\n\n; d\n{plain}").into(),
-        ),
-        ("indented-section", format!("  {plain}").into()),
-        (
-            "indented-all",
-            plain
-                .lines()
-                .map(|line| format!("    {line}\n"))
-                .collect::<String>()
-                .into(),
-        ),
-        ("indented-deeper", plain.replace("\nip", "\n  ip").into()),
         ("nul-only", vec![0]),
         ("binary", (0..=255).collect()),
-        (
-            "section-twice",
-            format!("{plain}[t]\ncheck_cmd = /bin/true\nip_prefix = 10.0.0.2\n[s]\n").into(),
-        ),
-        ("bracket-in-section", plain.replace("[s]", "[a]b]").into()),
-        (
-            "text-after-section",
-            plain.replace("[s]", "[s] # text = 1").into(),
-        ),
-        (
-            "blank-in-section",
-            plain.replace("[s]", "[ s\u{a0}]").into(),
-        ),
-        ("unicode-section", plain.replace("[s]", "[dïenst 1]").into()),
-        ("quoted-section", plain.replace("[s]", "[\"s\"]").into()),
-        ("percent-section", plain.replace("[s]", "[50%]").into()),
-        ("hash-section", plain.replace("[s]", "[#s]").into()),
-        (
-            "many-sections",
-            (0..40)
-                .map(|n| {
-                    section(
-                        &format!("s{n}"),
-                        SERVICE,
-                        &format!("ip_prefix = 10.0.1.{n}"),
-                    )
-                })
-                .collect::<String>()
-                .into(),
-        ),
     ];
-    for (name, bytes) in whole {
-        all.push(case(name.to_string(), main_conf(), bytes));
+    for (title, bytes) in broken {
+        all.push(case(title.to_string(), main_conf(), bytes));
     }
 }
+
+/// Title, and what is replaced by what in a good file.
+const REPLACED: &[(&str, &str, &str)] = &[
+    ("crlf", "\n", "\r\n"),
+    ("cr", "\n", "\r"),
+    ("indented-deeper", "\nip", "\n  ip"),
+    ("bracket-in-section", "[s]", "[a]b]"),
+    ("text-after-section", "[s]", "[s] # text = 1"),
+    ("blank-in-section", "[s]", "[ s\u{a0}]"),
+    ("unicode-section", "[s]", "[d\u{ef}enst 1]"),
+    ("quoted-section", "[s]", "[\"s\"]"),
+    ("percent-section", "[s]", "[50%]"),
+    ("hash-section", "[s]", "[#s]"),
+];
 
 /// Sections that lack something, or that nobody meant as services.
 pub fn incomplete(all: &mut Vec<Case>) {
@@ -145,138 +122,146 @@ pub fn defaults(all: &mut Vec<Case>) {
     }
 }
 
-/// Order, override and inheritance across files.
-pub fn layers(all: &mut Vec<Case>) {
-    let good = section("s", SERVICE, "");
-    let mut add = |name: &str, main: String, services: &[(&str, &str)]| {
-        all.push(Case {
-            title: name.to_string(),
-            main: main.into(),
-            services: services
-                .iter()
-                .map(|(file, text)| (file.to_string(), text.as_bytes().to_vec()))
-                .collect(),
-        });
-    };
-    add("no-services", main_conf(), &[]);
-    add(
+/// Title, main file, service files. `{main}` is a good main file, `{good}` a good service.
+type Layers = (
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+);
+const LAYERS: &[Layers] = &[
+    ("no-services", "{main}", &[]),
+    (
         "daemon-in-service-file",
-        main_conf(),
-        &[("a.conf", "[daemon]\nloglevel = info\n"), ("b.conf", &good)],
-    );
-    add(
-        "bad-daemon-in-service-file",
-        main_conf(),
-        &[("a.conf", "[daemon]\nloglevel = x\n")],
-    );
-    add(
-        "default-in-service-file",
-        main_conf(),
-        &[("a.conf", &good), ("b.conf", "[DEFAULT]\ncheck_rise = 5\n")],
-    );
-    add(
-        "override",
-        main_conf(),
+        "{main}",
         &[
-            ("a.conf", &good),
+            ("a.conf", "[daemon]\nloglevel = info\n"),
+            ("b.conf", "{good}"),
+        ],
+    ),
+    (
+        "bad-daemon-in-service-file",
+        "{main}",
+        &[("a.conf", "[daemon]\nloglevel = x\n")],
+    ),
+    (
+        "default-in-service-file",
+        "{main}",
+        &[
+            ("a.conf", "{good}"),
+            ("b.conf", "[DEFAULT]\ncheck_rise = 5\n"),
+        ],
+    ),
+    (
+        "override",
+        "{main}",
+        &[
+            ("a.conf", "{good}"),
             ("b.conf", "[s]\ncheck_rise = 5\ncheck_fail = 7\n"),
             ("c.conf", "[s]\ncheck_rise = 6\n"),
         ],
-    );
-    add(
+    ),
+    (
         "override-bad",
-        main_conf(),
+        "{main}",
         &[
-            ("a.conf", &good),
+            ("a.conf", "{good}"),
             ("b.conf", "[s]\ncheck_rise = 0x1\n"),
             ("c.conf", "[s]\ncheck_rise = 6\n"),
         ],
-    );
-    add(
+    ),
+    (
         "split",
-        main_conf(),
+        "{main}",
         &[
             ("a.conf", "[s]\ncheck_cmd = /bin/true\n"),
             ("b.conf", "[s]\nip_prefix = 10.0.0.1\n"),
         ],
-    );
-    add(
+    ),
+    (
         "ignored-files",
-        main_conf(),
+        "{main}",
         &[
-            ("a.conf", &good),
+            ("a.conf", "{good}"),
             ("b.conf~", "rubbish"),
             (".c.conf", "rubbish"),
             ("d.txt", "rubbish"),
             ("e.conf.bak", "rubbish"),
         ],
-    );
-    add("service-in-main", format!("{}{good}", main_conf()), &[]);
-    add(
+    ),
+    ("service-in-main", "{main}{good}", &[]),
+    (
         "service-in-both",
-        format!("{}{good}", main_conf()),
+        "{main}{good}",
         &[("a.conf", "[s]\ncheck_rise = 4\n")],
-    );
-    add(
+    ),
+    (
         "broken-second",
-        main_conf(),
-        &[("a.conf", &good), ("b.conf", "rubbish\n")],
-    );
-    add(
-        "names-order",
-        main_conf(),
+        "{main}",
+        &[("a.conf", "{good}"), ("b.conf", "rubbish\n")],
+    ),
+    (
+        "order-of-names",
+        "{main}",
         &[
-            ("B.conf", &section("b", SERVICE, "")),
-            ("a.conf", &section("a", SERVICE, "ip_prefix = 10.0.0.2")),
+            ("B.conf", "[b]\ncheck_cmd = true\nip_prefix = 10.0.0.1\n"),
+            ("a.conf", "[a]\ncheck_cmd = true\nip_prefix = 10.0.0.2\n"),
             ("10.conf", "[a]\ncheck_rise = 9"),
         ],
-    );
-    add(
+    ),
+    (
         "daemon-inherits",
-        format!(
-            "[DEFAULT]\nsplay_startup = 3\nlog_file = {{dir}}/a.log\nlog_server = 127.0.0.1\nipv4 = no\nloglevel = x\n{}",
-            main_conf()
-        ),
-        &[("a.conf", &good)],
-    );
-    add(
+        "[DEFAULT]\nsplay_startup = 3\nlog_file = {dir}/a.log\nlog_server = ::1\n\
+        ipv4 = no\nloglevel = x\n{main}",
+        &[("a.conf", "{good}")],
+    ),
+    (
         "daemon-inherits-bad",
-        format!("[DEFAULT]\nsplay_startup = x\n{}", main_conf()),
+        "[DEFAULT]\nsplay_startup = x\n{main}",
         &[],
-    );
-    add(
+    ),
+    (
         "daemon-inherits-bad-file",
-        format!("[DEFAULT]\nlog_file = {{dir}}/none/x\n{}", main_conf()),
+        "[DEFAULT]\nlog_file = {dir}/none/x\n{main}",
         &[],
-    );
-    add(
+    ),
+    (
         "default-after",
-        format!("{}[DEFAULT]\ncheck_rise = 4\n", main_conf()),
-        &[("a.conf", &good)],
-    );
-    add(
+        "{main}[DEFAULT]\ncheck_rise = 4\n",
+        &[("a.conf", "{good}")],
+    ),
+    (
         "no-daemon-section",
-        "[DEFAULT]\npidfile = {dir}/x.pid\nbird_conf = {dir}/bird/p.conf\n".to_string(),
-        &[("a.conf", &good)],
-    );
-    add(
-        "old-beats-default",
-        format!("[DEFAULT]\ninterface = eth0\n{}", main_conf()),
-        &[("a.conf", &section("s", SERVICE, "interface = lo"))],
-    );
-    add(
+        "[DEFAULT]\npidfile = {dir}/x.pid\nbird_conf = {dir}/bird/p.conf\n",
+        &[("a.conf", "{good}")],
+    ),
+    (
+        "own-beats-default",
+        "[DEFAULT]\ninterface = eth0\n{main}",
+        &[("a.conf", "{good}interface = lo\n")],
+    ),
+    (
         "two-default-sections",
-        format!(
-            "[DEFAULT]\ncheck_rise = 4\n{}[DEFAULT]\ncheck_fail = 4\n",
-            main_conf()
-        ),
-        &[("a.conf", &good)],
-    );
-    add(
-        "daemon-twice",
-        format!("{}[daemon]\nloglevel = info\n", main_conf()),
-        &[],
-    );
+        "[DEFAULT]\ncheck_rise = 4\n{main}[DEFAULT]\ncheck_fail = 4\n",
+        &[("a.conf", "{good}")],
+    ),
+    ("daemon-twice", "{main}[daemon]\nloglevel = info\n", &[]),
+];
+
+/// Order, override and inheritance across files.
+pub fn layers(all: &mut Vec<Case>) {
+    let good = section("s", SERVICE, "").replace("\n\n", "\n");
+    let fill = |text: &str| {
+        text.replace("{main}", &main_conf())
+            .replace("{good}", &good)
+    };
+    for (title, main, services) in LAYERS {
+        let file = |(name, text): &(&str, &str)| (name.to_string(), fill(text).into_bytes());
+        all.push(Case {
+            title: title.to_string(),
+            main: fill(main).into_bytes(),
+            services: services.iter().map(file).collect(),
+        });
+    }
 }
 
 /// The examples of the documentation: complete files that operators started from.

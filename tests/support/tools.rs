@@ -76,7 +76,7 @@ pub fn python(code: &str, input: &str) -> String {
 
 /// `promtool check metrics`: what it complains of.
 pub fn promtool(words: &[&str], input: &str) -> Output {
-    let mut command = Command::new(tool("test-tools/usr/bin/promtool"));
+    let mut command = Command::new(tool("tools/promtool"));
     command.args(words);
     feed(command, input)
 }

@@ -10,7 +10,8 @@ fn the_families_stay_apart() {
         ),
         (
             "bird_conf = /x/a.conf\nbird6_conf = /x/b.conf\nbird_keep_changes = 1\nbird6_keep_changes = 1",
-            "[daemon] bird6_keep_changes: bird_conf and bird6_conf lie in the same directory, so their histories would mix: put one elsewhere",
+            "[daemon] bird6_keep_changes: bird_conf and bird6_conf lie in the same directory, \
+             so their histories would mix: put one elsewhere",
         ),
         (
             "bird6_variable = A\nbird_variable = A\nbird_control_socket = /a.ctl\nbird6_control_socket = /a.ctl",

@@ -74,7 +74,8 @@ fn the_daemon_warns_too() {
         ),
         (
             "prometheus_exporter = on\nprometheus_collector_textfile_dir = /missing",
-            "[daemon] prometheus_collector_textfile_dir: warning: directory '/missing' does not exist: make it; there will be no metrics",
+            "[daemon] prometheus_collector_textfile_dir: warning: directory '/missing' does not exist: \
+             make it; there will be no metrics",
         ),
         (
             "pidfile = /readonly/file",
@@ -300,7 +301,8 @@ fn log_levels_are_pythons() {
 
 #[test]
 fn what_default_gets_wrong_is_said_once() {
-    let text = "[DEFAULT]\ncheck_rise = x\nsplay_startup = 1\nfoo = 1\n[a]\ncheck_cmd = x\nip_prefix = 10.0.0.1\n[b]\ncheck_cmd = x\nip_prefix = 10.0.0.2\n";
+    let text = "[DEFAULT]\ncheck_rise = x\nsplay_startup = 1\nfoo = 1\n[a]\ncheck_cmd = x\n\
+                ip_prefix = 10.0.0.1\n[b]\ncheck_cmd = x\nip_prefix = 10.0.0.2\n";
     assert_eq!(
         checked(text).1,
         [

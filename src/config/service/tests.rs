@@ -240,11 +240,13 @@ fn warnings_about_a_service_do_not_stop_the_start() {
     let cases = [
         (
             "check_interval = 1",
-            "[s] check_interval: warning: check_timeout (2 s) is longer than check_interval (1 s): runs that time out will skip their next turns",
+            "[s] check_interval: warning: check_timeout (2 s) is longer than check_interval (1 s): \
+             runs that time out will skip their next turns",
         ),
         (
             "check_timeout = 11",
-            "[s] check_timeout: warning: check_timeout (11 s) is longer than check_interval (10 s): runs that time out will skip their next turns",
+            "[s] check_timeout: warning: check_timeout (11 s) is longer than check_interval (10 s): \
+             runs that time out will skip their next turns",
         ),
         (
             "check_fast_interval = 11",

@@ -1,7 +1,7 @@
 //! Copies of the prefix file before each change, in `history/` beside it.
 //!
-//! A copy is named by its time in seconds with a fraction, as the reference does it, so that the copies of both are one
-//! series. The newest ones are kept; files with other names are nobody's business here.
+//! A copy is named by its time in seconds with a fraction, as the reference does it, so that the copies of
+//! both are one series. The newest ones are kept; files with other names are nobody's business here.
 
 use std::fs;
 use std::io::{self, Write};

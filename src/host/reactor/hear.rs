@@ -91,14 +91,15 @@ impl Reactor {
         match result {
             Ok(change) => {
                 self.addresses_retry = None;
-                self.addresses_health.works(self.now.mono);
+                self.troubles.addresses.works(self.now.mono);
                 if change == Change::Changed {
                     self.events
                         .push_back(Event::Addresses(self.addresses.addresses()));
                 }
             }
             Err(error) => {
-                self.addresses_health
+                self.troubles
+                    .addresses
                     .failed(self.now.mono, || sys::cause(&error));
                 self.addresses_retry = Some(self.now.mono + ADDRESSES_RETRY);
             }

@@ -125,10 +125,11 @@ impl Reactor {
         self.handled.files += 1;
         if let Some(keep) = config.history {
             match disk::archive(&config.prefix_file, keep, self.now.wall) {
-                Ok(()) => self.history_health.works(self.now.mono),
+                Ok(()) => self.troubles.history.works(self.now.mono),
                 Err(error) => {
                     self.counters.history_failures += 1;
-                    self.history_health
+                    self.troubles
+                        .history
                         .failed(self.now.mono, || error.to_string());
                 }
             }

@@ -112,3 +112,6 @@ fn over(part: &Part, lost: u64) -> String {
     };
     format!("{again}{lost}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! See `properties::configuration`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(
+    |data: &[u8]| anycast_healthchecker_fuzz::properties::configuration(data)
+);

@@ -1,0 +1,4 @@
+//! See `properties::netlink`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| anycast_healthchecker_fuzz::properties::netlink(data));

@@ -1,0 +1,6 @@
+//! See `properties::prefix_list`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(
+    |data: &[u8]| anycast_healthchecker_fuzz::properties::prefix_list(data)
+);

@@ -1,0 +1,234 @@
+//! What must hold for any bytes: no panic, no hang (`-timeout` of the run), bounded memory, and what each says below.
+
+use std::cell::OnceCell;
+use std::fs::{File, OpenOptions};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::config::facts::{Executable, Place, Probes};
+use crate::config::load::{Loaded, Source, load};
+use crate::config::{Family, FamilyConfig, Severity, Via, print, report, words};
+use crate::engine::vocab::{Captured, Ended, Refusal, Repair};
+use crate::host::addresses::message::{Assigned, Body, Messages};
+use crate::host::addresses::table::Table;
+use crate::memory::within;
+use crate::render::bird_reply::{self, ReplyReader};
+use crate::render::{prefix_list, status as document, table};
+use crate::time::Calendar;
+
+/// What any run may use beside a multiple of its input: tables, messages, the first blocks of vectors.
+const BASE: usize = 256 * 1024;
+
+/// A file without a name, for a reader that wants a path.
+struct Scratch {
+    file: File,
+    path: PathBuf,
+}
+
+impl Scratch {
+    fn new() -> Scratch {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_TMPFILE)
+            .open("/dev/shm")
+            .expect("a scratch file in /dev/shm");
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd()).into();
+        Scratch { file, path }
+    }
+
+    fn hold(&self, bytes: &[u8]) -> PathBuf {
+        self.file.set_len(0).expect("it can be emptied");
+        self.file.write_all_at(bytes, 0).expect("it can be written");
+        self.path.clone()
+    }
+}
+
+thread_local! {
+    static SCRATCH: OnceCell<[Scratch; 2]> = const { OnceCell::new() };
+}
+
+/// Loads a configuration on a host on which everything exists that its settings name.
+fn loaded(settings: &[u8], services: &[u8]) -> Loaded {
+    SCRATCH.with(|cell| {
+        let [one, two] = cell.get_or_init(|| [Scratch::new(), Scratch::new()]);
+        let source = Source {
+            file: Some(one.hold(settings)),
+            dir: None,
+            service_file: Some(two.hold(services)),
+        };
+        let probes = Probes {
+            user: "nobody",
+            place: &|path: &Path| match path.extension() {
+                Some(_) => Place::File { writable: true },
+                None => Place::Directory { writable: true },
+            },
+            target: &|path: &Path| path.to_path_buf(),
+            executable: &|_| Executable::Runs,
+            interface: &|_| Some(true),
+            assigned: &|_, _| Some(true),
+        };
+        load(&source, probes)
+    })
+}
+
+/// INI reader, interpolation, checks. A byte 0xFF divides settings from services. There is a configuration if and only
+/// if no complaint is an error; complaints are one line each and harmless; what `-P` prints is read back to the same.
+pub fn configuration(data: &[u8]) {
+    let mut halves = data.splitn(2, |byte| *byte == 0xff);
+    let (settings, services) = (
+        halves.next().unwrap_or_default(),
+        halves.next().unwrap_or_default(),
+    );
+    // A reference makes more of a value than stands in the file, up to a fixed bound each; [DEFAULT] is inherited.
+    let sections = data.iter().filter(|byte| **byte == b'[').count() + 4;
+    let limit = BASE + 128 * data.len() + sections * (data.len() + 4 * EXPANDED_MAX);
+    let limit = match data.contains(&b'%') {
+        true => limit,
+        false => BASE + 128 * data.len() + sections * (4 * data.len() + 8192),
+    };
+    let loaded_once = within(limit, || loaded(settings, services));
+    let errors = loaded_once
+        .complaints
+        .iter()
+        .any(|complaint| complaint.severity == Severity::Error);
+    assert_eq!(loaded_once.config.is_some(), !errors);
+    let shown = report::render(&loaded_once.complaints);
+    let lines = shown.lines().count();
+    assert_eq!(lines, loaded_once.complaints.len() + usize::from(errors));
+    assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
+    if let Some(config) = &loaded_once.config {
+        let _ = print::json(&loaded_once.document);
+        let printed = print::configuration(&loaded_once.document);
+        let again = loaded(printed.as_bytes(), b"");
+        assert_eq!(again.config.as_ref(), Some(config), "{printed}");
+    }
+}
+
+/// As `config::expand` has it.
+const EXPANDED_MAX: usize = 256 * 1024;
+
+/// The word splitter: words that are quoted are read back as they were.
+pub fn words(data: &[u8]) {
+    let line = String::from_utf8_lossy(data);
+    let Ok(found) = within(BASE + 64 * data.len(), || words::split(&line)) else {
+        return;
+    };
+    let quoted: Vec<String> = found
+        .iter()
+        .map(|word| format!("'{}'", word.replace('\'', r"'\''")))
+        .collect();
+    assert_eq!(words::split(&quoted.join(" ")), Ok(found));
+}
+
+fn family_config(family: Family) -> FamilyConfig {
+    let (dummy, variable) = match family {
+        Family::V4 => ("10.189.200.255/32", "ACAST_PS_ADVERTISE"),
+        Family::V6 => ("2001:db8::1/128", "ACAST6_PS_ADVERTISE"),
+    };
+    FamilyConfig {
+        prefix_file: "/f".into(),
+        variable: variable.to_string(),
+        via: Via::Command(vec!["true".to_string()]),
+        dummy: dummy.parse().expect("a prefix"),
+        history: None,
+    }
+}
+
+/// The reader of prefix files: it finds only prefixes of the family; what is written is read back as it was, in order.
+pub fn prefix_list(data: &[u8]) {
+    for family in Family::ALL {
+        let config = family_config(family);
+        let read = |text: &[u8]| prefix_list::read(text, family, &config.variable, &config.dummy);
+        let found = within(BASE + 64 * data.len(), || read(data));
+        assert!(found.prefixes.iter().all(|net| Family::of(net) == family));
+        assert!(!found.prefixes.contains(&config.dummy));
+        if let Some(Repair::Malformed(words) | Repair::Unreadable(words)) = &found.repair {
+            assert!(!words.chars().any(char::is_control), "{words:?}");
+        }
+        let written = prefix_list::write(&config, &found.prefixes, &Calendar::default(), 1);
+        let again = read(written.as_bytes());
+        assert_eq!(again.prefixes, found.prefixes);
+        assert_eq!(again.repair, None);
+    }
+}
+
+/// BIRD's replies: the verdict does not depend on how the bytes are cut, and what is quoted is harmless and short.
+pub fn bird_reply(data: &[u8]) {
+    let whole = within(BASE + 16 * data.len(), || ReplyReader::new().feed(data));
+    let mut reader = ReplyReader::new();
+    let bytewise = data.iter().find_map(|byte| reader.feed(&[*byte]));
+    assert_eq!(whole, bytewise);
+    let cut = data.len() / 2;
+    let captured = |bytes: &[u8]| Captured {
+        bytes: bytes.to_vec(),
+        dropped: 0,
+    };
+    let (stdout, stderr) = (captured(&data[..cut]), captured(&data[cut..]));
+    let judged = [Ended::Exit(0), Ended::Exit(1), Ended::Signal(9)]
+        .map(|ended| bird_reply::judge_output(&stdout, &stderr, ended));
+    assert!(judged[1].is_err() && judged[2].is_err());
+    for refusal in judged.into_iter().chain(whole).filter_map(Result::err) {
+        let shown = match refusal {
+            Refusal::Said(said) | Refusal::Command { said, .. } | Refusal::Unreachable(said) => {
+                said
+            }
+            Refusal::TimedOut => continue,
+        };
+        assert!(shown.len() <= 4096, "{} bytes", shown.len());
+        assert!(!shown.chars().any(char::is_control), "{shown:?}");
+    }
+}
+
+/// The kernel's messages: each takes something away, and a table takes in whatever they say.
+pub fn netlink(data: &[u8]) {
+    let messages = || Messages::of(data);
+    assert!(messages().count() <= data.len() / 16 + 1);
+    let mut table = Table::default();
+    within(BASE + 64 * data.len(), || {
+        for message in messages().flatten() {
+            table.apply(&message.body);
+        }
+        table.addresses();
+    });
+    // What has been taken in twice changes nothing more, and all of it can be taken out again.
+    for message in messages().flatten() {
+        if let Body::Address {
+            index,
+            address,
+            usable,
+        } = message.body
+        {
+            table.apply(&Body::Address {
+                index,
+                address,
+                usable,
+            });
+            assert!(!table.apply(&Body::Address {
+                index,
+                address,
+                usable
+            }));
+            let address: Assigned = address;
+            table.apply(&Body::AddressGone { index, address });
+            assert!(!table.apply(&Body::AddressGone { index, address }));
+        }
+    }
+}
+
+/// The status document of another process: read or refused; what was read can be shown and is read back.
+pub fn status(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let Ok(found) = within(BASE + 128 * data.len(), || document::parse(&text)) else {
+        return;
+    };
+    for screen in [None, Some(0), Some(1), Some(40), Some(200)] {
+        let shown = table::status(&found, screen);
+        assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
+    }
+    document::exit_code(&found);
+    let written = document::to_json(&found);
+    let again = document::parse(&written).expect("what is written can be read");
+    assert_eq!(document::to_json(&again), written);
+}
