@@ -87,9 +87,9 @@ fn soak() {
     let runs: f64 = to.iter().sum::<f64>() - from.iter().sum::<f64>();
     let expected = SERVICES as f64 * elapsed.as_secs_f64() / INTERVAL;
     println!(
-        "soak: {runs} runs in {elapsed:?} ({:.1} % of {expected:.0}), {} of them not started; descriptors {descriptors} -> \
-         {end_descriptors} (most {most_descriptors}), children at most {most_children}, memory {memory_kb} -> {end_memory_kb} kB, \
-         {} reconfigurations",
+        "soak: {runs} runs in {elapsed:?} ({:.1} % of {expected:.0}), {} of them not started; \
+         descriptors {descriptors} -> {end_descriptors} (most {most_descriptors}), \
+         children at most {most_children}, memory {memory_kb} -> {end_memory_kb} kB, {} reconfigurations",
         100.0 * runs / expected,
         to[3] - from[3],
         bird.calls(),

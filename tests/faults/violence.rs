@@ -8,11 +8,10 @@ use crate::support::prefixes::is_whole;
 use crate::support::{Lab, wait_until};
 use crate::{Random, lab};
 
-#[test]
-fn killed_while_it_writes_the_file_is_always_whole_and_bird_reads_it() {
+/// A lab whose prefix file changes all the time, and is not small.
+fn changing_lab() -> Lab {
     let lab = Lab::new("killed");
     FakeBird::install(&lab);
-    // The file changes all the time, and is not small.
     lab.daemon(&[
         ("ipv6", "false"),
         ("loglevel", "error"),
@@ -39,6 +38,12 @@ fn killed_while_it_writes_the_file_is_always_whole_and_bird_reads_it() {
         "bird.conf",
         "include \"4/prefixes.conf\";\nprotocol device { }\n",
     );
+    lab
+}
+
+#[test]
+fn killed_while_it_writes_the_file_is_always_whole_and_bird_reads_it() {
+    let lab = changing_lab();
     // A thousand with `make soak`; in CI a tenth of it.
     let rounds = if std::env::var_os("SOAK_SECONDS").is_some() {
         1000
