@@ -17,7 +17,7 @@ const USAGE_STATUS: u8 = 2;
 
 /// `-c`: `OK`, or everything that is wrong.
 pub fn check(source: &Source) -> ExitCode {
-    match loaded(source) {
+    match valid(probe::with_all(|probes| load(source, probes))) {
         Ok(_) => out("OK\n"),
         Err(status) => status,
     }
@@ -25,7 +25,7 @@ pub fn check(source: &Source) -> ExitCode {
 
 /// `-P`, if the configuration is valid.
 pub fn print_conf(source: &Source, json: bool) -> ExitCode {
-    match loaded(source) {
+    match valid(probe::with(|probes| load(source, probes))) {
         Ok(document) if json => out(&print::json(&document)),
         Ok(document) => out(&print::configuration(&document)),
         Err(status) => status,
@@ -54,8 +54,7 @@ pub fn usage(error: &cli::UsageError) -> ExitCode {
 }
 
 /// Says what was assumed and what is wrong; the document if nothing worse than warnings was said.
-fn loaded(source: &Source) -> Result<Document, ExitCode> {
-    let loaded = probe::with(|probes| load(source, probes));
+fn valid(loaded: Loaded) -> Result<Document, ExitCode> {
     say(&loaded);
     match loaded.config {
         Some(_) => Ok(loaded.document),

@@ -78,6 +78,10 @@ fn family_config(
     }
     let variable = variable(reader, rows.variable);
     let via = via(reader, facts, &rows);
+    if let (Some(file), Some(variable), Some(Via::Socket(socket))) = (&prefix_file, &variable, &via)
+    {
+        included(reader, facts, &rows, (file, variable, socket));
+    }
     let dummy = dummy(reader, rows.dummy, family);
     Some(FamilyConfig {
         prefix_file: prefix_file?,
@@ -250,6 +254,23 @@ fn via(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>, rows: &Rows) -> Optio
         reader.warn(rows.command, why);
     }
     Some(Via::Command(words))
+}
+
+/// A list that exists and that BIRD does not know is not included, or BIRD has not been told since.
+fn included(
+    reader: &mut Reader<'_, '_>,
+    facts: &mut Facts<'_>,
+    rows: &Rows,
+    (file, variable, socket): (&Path, &str, &Path),
+) {
+    let exists = matches!(facts.place(file), Place::File { .. });
+    if exists && (facts.probes.known_to_bird)(socket, variable) == Some(false) {
+        let message = format!(
+            "the running BIRD knows no constant {variable}: does its configuration include {}?",
+            quoted_path(file)
+        );
+        reader.warn(rows.prefix_file, message);
+    }
 }
 
 fn dummy(

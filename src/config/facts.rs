@@ -53,6 +53,8 @@ pub struct Probes<'p> {
     pub interface: &'p dyn Fn(&str) -> Option<bool>,
     /// Whether an address of the interface lies in the prefix; `None`: nobody knows.
     pub assigned: &'p dyn Fn(&str, &IpNetwork) -> Option<bool>,
+    /// Whether the BIRD behind a control socket knows a constant of that name; `None`: it was not asked, or is silent.
+    pub known_to_bird: &'p dyn Fn(&Path, &str) -> Option<bool>,
 }
 
 /// The answers so far.

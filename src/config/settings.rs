@@ -91,41 +91,6 @@ pub struct Setting {
     pub meaning: &'static str,
 }
 
-impl Setting {
-    /// A row of a Markdown table: name, type, default, meaning.
-    pub fn markdown(&self) -> String {
-        let default = match self.default {
-            Some(text) => format!("`{text}`"),
-            None => "–".to_string(),
-        };
-        let (key, kind) = (self.key, self.kind.describe());
-        format!("| `{key}` | {kind} | {default} | {} |", self.meaning)
-    }
-
-    /// A paragraph of a manual page in man(7).
-    pub fn roff(&self) -> String {
-        let default = match self.default {
-            Some(text) => format!("default\n.BR {}", roff_escape(text)),
-            None => "unset by default".to_string(),
-        };
-        format!(
-            ".TP\n.B {}\n{}; {default}\n.br\n{}\n",
-            roff_escape(self.key),
-            roff_escape(&self.kind.describe()),
-            roff_escape(self.meaning)
-        )
-    }
-}
-
-/// Text that troff prints as it stands.
-fn roff_escape(text: &str) -> String {
-    let escaped = text.replace('\\', "\\e").replace('-', "\\-");
-    match escaped.chars().next() {
-        Some('.' | '\'') => format!("\\&{escaped}"),
-        _ => escaped,
-    }
-}
-
 /// The row of that name, wherever it is kept.
 pub fn find(key: &str) -> Option<&'static Setting> {
     ALL.iter().copied().find(|setting| setting.key == key)

@@ -22,6 +22,7 @@ use ipnetwork::IpNetwork;
 use crate::config::{Announce, DaemonConfig, Family, ServiceConfig};
 use crate::time::Mono;
 use crate::wheel::{TimerId, Wheel};
+use claims::Claims;
 use customs::Customs;
 use notice::{Notice, What};
 use routes::Routes;
@@ -31,6 +32,7 @@ use vocab::{Action, Addresses, Event, JobId, Obstacle, World};
 
 mod change;
 mod checks;
+mod claims;
 mod customs;
 pub mod notice;
 mod outside;
@@ -135,7 +137,7 @@ pub struct Engine {
     /// In the order of the configuration.
     order: Vec<ServiceId>,
     /// Who names a prefix.
-    claims: BTreeMap<IpNetwork, Vec<ServiceId>>,
+    claims: Claims,
     addresses: Addresses,
     maintenance: BTreeSet<PathBuf>,
     /// Runs that are due, first come first served.
@@ -168,7 +170,7 @@ impl Engine {
             services: Vec::new(),
             vacant: Vec::new(),
             order: Vec::new(),
-            claims: BTreeMap::new(),
+            claims: Claims::default(),
             addresses: Addresses::default(),
             maintenance: BTreeSet::new(),
             queue: VecDeque::new(),
@@ -308,8 +310,7 @@ impl Engine {
         let config = service.config.clone();
         let mut changed = None;
         for prefix in &config.prefixes {
-            let claims = self.claims.get(prefix).map_or(&[][..], Vec::as_slice);
-            let wanted = combine(claims.iter().filter_map(|id| {
+            let wanted = combine(self.claims.on(*prefix).filter_map(|id| {
                 self.services[id.0 as usize]
                     .as_ref()
                     .map(Service::contribution)

@@ -5,6 +5,7 @@
 //! outside: it is counted, said once and tried again.
 
 pub mod addresses;
+mod ask_bird;
 pub mod bird_socket;
 pub mod disk;
 pub mod drain;

@@ -63,7 +63,7 @@ pub fn config(name: &str, prefixes: &[&str]) -> Rc<ServiceConfig> {
         shared_prefix: false,
         on_start: Announce::Keep,
         on_exit: Announce::Keep,
-        maintenance_file: None,
+        maintenance_file: Some("/run/drain me".into()),
         custom_cmd: Some(vec!["/usr/local/bin/tell".to_string(), "me".to_string()]),
         custom_timeout: Duration::from_millis(1500),
     })
@@ -182,8 +182,7 @@ impl World {
         services[3].reason = Reason::NotChecked;
         services[3].state_value = None;
         services[3].counters.not_started = 1;
-        let path = "/run/drain me".into();
-        down(&mut services[4], Reason::Maintenance { path }, 0);
+        down(&mut services[4], Reason::Maintenance, 0);
         services[4].maintenance = true;
         out_of_service(&mut services);
         Snapshot {
@@ -226,12 +225,8 @@ fn out_of_service(services: &mut [ServiceView]) {
     services[5].next_run = None;
     services[5].advertised = vec![false];
     services[5].assigned = vec![None];
-    let (prefix, interface) = (net("10.52.12.5/32"), "lo".to_string());
-    down(
-        &mut services[6],
-        Reason::AddressMissing { prefix, interface },
-        1,
-    );
+    let prefix = net("10.52.12.5/32");
+    down(&mut services[6], Reason::AddressMissing { prefix }, 1);
     services[6].assigned = vec![Some(false)];
     services[6].next_run = None;
 }

@@ -161,13 +161,13 @@ fn cause_word(reason: &Reason) -> &'static str {
         Reason::Returning { .. } => "returning",
         Reason::Failed { .. } => "failed",
         Reason::AddressMissing { .. } => "address_missing",
-        Reason::Maintenance { .. } => "maintenance",
+        Reason::Maintenance => "maintenance",
         Reason::Disabled => "disabled",
     }
 }
 
 fn reason(view: &ServiceView) -> String {
-    let words = words::reason(&view.reason, None, view.config.timeout);
+    let words = words::reason(view.reason, None, Some(view.config));
     match (&view.reason, view.last) {
         (Reason::Failed { .. }, Some(last)) => words::with_first_line(&words, &last.first_line),
         _ => words,

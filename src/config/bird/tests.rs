@@ -41,3 +41,28 @@ fn a_family_that_is_off_needs_nothing() {
     assert_eq!(lines, [""; 0]);
     assert_eq!(config.unwrap().daemon.families, [None, None]);
 }
+
+#[test]
+fn a_bird_that_does_not_include_the_file_is_noticed() {
+    let with = |file: &str, variable: &str| {
+        checked(&format!(
+            "[daemon]\nbird_conf = {file}\nbird_variable = {variable}\nbird_control_socket = /bird.ctl\n"
+        ))
+        .1
+    };
+    assert_eq!(
+        with("/a.conf", "UNKNOWN"),
+        [
+            "f:2: [daemon] bird_conf: warning: the running BIRD knows no constant UNKNOWN: \
+             does its configuration include '/a.conf'?"
+        ]
+    );
+    // A file that is not made yet can't be included, and a BIRD that says nothing proves nothing.
+    for (file, variable) in [
+        ("/new.conf", "UNKNOWN"),
+        ("/a.conf", "SILENT"),
+        ("/a.conf", "KNOWN"),
+    ] {
+        assert_eq!(with(file, variable), [""; 0], "{file} {variable}");
+    }
+}

@@ -35,12 +35,9 @@ const DESCRIPTORS_A_CHECK: u64 = 2;
 
 /// Runs the daemon until it is told to stop.
 pub fn run(source: Source) -> ExitCode {
-    let loaded = probe::with(|probes| load(&source, probes));
-    crate::oneshot::say_before_start(&loaded);
-    let Some(config) = loaded.config else {
+    let Some((config, warnings)) = read_configuration(&source) else {
         return ExitCode::FAILURE;
     };
-    let warnings = warnings(loaded.complaints);
     match prepare(source, &config, warnings) {
         Ok(reactor) => reactor.live(),
         Err(cause) => {
@@ -48,6 +45,13 @@ pub fn run(source: Source) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What it was made from is not kept: it is several times as large.
+fn read_configuration(source: &Source) -> Option<(Config, Vec<Complaint>)> {
+    let loaded = probe::with(|probes| load(source, probes));
+    crate::oneshot::say_before_start(&loaded);
+    Some((loaded.config?, warnings(loaded.complaints)))
 }
 
 /// Only warnings are left in a configuration that is in force.

@@ -23,7 +23,7 @@ pub(super) fn say(what: &What, config: Option<&ServiceConfig>, now: Option<Statu
             took,
             first_line,
         } => {
-            let why = with_first_line(&reason(why, *took, time_out(config)), first_line);
+            let why = with_first_line(&reason(*why, *took, config), first_line);
             format!(
                 "{} -> {} ({}): {why}",
                 status(*from),
@@ -169,23 +169,25 @@ pub fn status(status: Status) -> &'static str {
 }
 
 /// Why a service is in its state: `3 checks failed, the last with exit status 2 (5 ms)`.
-pub fn reason(reason: &Reason, took: Option<Duration>, time_out: Duration) -> String {
+pub fn reason(reason: Reason, took: Option<Duration>, config: Option<&ServiceConfig>) -> String {
     let took = took.map_or(String::new(), |took| format!(" ({})", span(took)));
     match reason {
         Reason::NotChecked => "not checked yet".to_string(),
         Reason::Passed { count: 1 } => format!("the check passed{took}"),
         Reason::Passed { count } => format!("{count} checks passed{took}"),
-        Reason::Failed { count, verdict } => failed(*count, *verdict, &took, time_out),
+        Reason::Failed { count, verdict } => failed(count, verdict, &took, time_out(config)),
         Reason::Returning { count, of } => format!("coming back, {count} of {of} checks passed"),
-        Reason::AddressMissing { prefix, interface } => {
+        Reason::AddressMissing { prefix } => {
+            let interface = config.map_or("", |config| &config.interface);
             format!(
                 "{prefix} is not assigned to interface {}",
                 visible(interface)
             )
         }
-        Reason::Maintenance { path: file } => {
-            format!("maintenance file {} is there", path(file))
-        }
+        Reason::Maintenance => match config.and_then(|config| config.maintenance_file.as_ref()) {
+            Some(file) => format!("maintenance file {} is there", path(file)),
+            None => "its maintenance file is there".to_string(),
+        },
         Reason::Disabled => "check is disabled".to_string(),
     }
 }

@@ -59,8 +59,8 @@ fn changes_of_state() {
         (changed(Up, Down, down(3, Verdict::TimedOut), Some(MS), ""), Level::Warning, "up -> down (192.0.2.1/32, 2001:db8::1/128): 3 checks failed, the last timed out after 2 s"),
         (changed(Up, Down, down(2, Verdict::Signal(11)), Some(MS), ""), Level::Warning, "up -> down (192.0.2.1/32, 2001:db8::1/128): 2 checks failed, the last was killed by SIGSEGV (5 ms)"),
         (changed(Up, Down, down(1, Verdict::NotStarted(127)), None, "no such file"), Level::Warning, "up -> down (192.0.2.1/32, 2001:db8::1/128): the check could not be started (status 127): no such file"),
-        (changed(Up, Down, Reason::AddressMissing { prefix: net("192.0.2.1/32"), interface: "lo".to_string() }, None, ""), Level::Warning, "up -> down (192.0.2.1/32, 2001:db8::1/128): 192.0.2.1/32 is not assigned to interface lo"),
-        (changed(Up, Down, Reason::Maintenance { path: "/run/m".into() }, None, ""), Level::Warning, "up -> down (192.0.2.1/32, 2001:db8::1/128): maintenance file /run/m is there"),
+        (changed(Up, Down, Reason::AddressMissing { prefix: net("192.0.2.1/32") }, None, ""), Level::Warning, "up -> down (192.0.2.1/32, 2001:db8::1/128): 192.0.2.1/32 is not assigned to interface lo"),
+        (changed(Up, Down, Reason::Maintenance, None, ""), Level::Warning, "up -> down (192.0.2.1/32, 2001:db8::1/128): maintenance file /run/drain me is there"),
         (changed(Up, Disabled, Reason::Disabled, None, ""), Level::Info, "up -> disabled (192.0.2.1/32, 2001:db8::1/128): check is disabled"),
         (changed(Up, Unknown, Reason::NotChecked, None, ""), Level::Info, "up -> unknown (192.0.2.1/32, 2001:db8::1/128): not checked yet"),
     ] {
