@@ -32,6 +32,17 @@ pub fn node_exporter() -> PathBuf {
     tool("test-tools/usr/bin/prometheus-node-exporter")
 }
 
+/// The library that makes a program see another wall clock (preloaded).
+pub fn libfaketime() -> PathBuf {
+    let architectures = std::fs::read_dir(tool("test-tools/usr/lib")).expect("usr/lib");
+    let library = |entry: std::fs::DirEntry| entry.path().join("faketime/libfaketime.so.1");
+    let found = architectures
+        .flatten()
+        .map(library)
+        .find(|path| path.exists());
+    found.expect("libfaketime.so.1 is missing: run `make test`")
+}
+
 /// Feeds `input` to `command` and returns what it said and how it ended.
 pub fn feed(mut command: Command, input: &str) -> Output {
     command
@@ -65,7 +76,7 @@ pub fn python(code: &str, input: &str) -> String {
 
 /// `promtool check metrics`: what it complains of.
 pub fn promtool(words: &[&str], input: &str) -> Output {
-    let mut command = Command::new(tool("test-tools/usr/bin/promtool"));
+    let mut command = Command::new(tool("tools/promtool"));
     command.args(words);
     feed(command, input)
 }

@@ -81,9 +81,10 @@ fn prepare(source: Source, config: &Config, warnings: Vec<Complaint>) -> Result<
     let daemon = config.daemon.clone();
     // Raised before anything is opened, and the lock before anything is touched.
     let descriptors = raise_descriptors(config);
-    let instance = Instance::acquire(&daemon.pidfile)?;
+    // Signals before the pidfile: a SIGTERM between the two would leave that behind.
     let signals =
         signal::SignalFd::open().map_err(|error| failed("make the signal descriptor", &error))?;
+    let instance = Instance::acquire(&daemon.pidfile)?;
     let jobs = Jobs::new().map_err(|error| failed("prepare to start checks", &error))?;
     let addresses =
         Watch::open().map_err(|error| failed("ask the kernel for addresses", &error))?;
