@@ -14,6 +14,7 @@ mod fixture;
 mod hint;
 mod ini;
 pub mod load;
+pub mod lookup;
 mod numbers;
 mod prefix;
 mod prefixes;
@@ -162,7 +163,8 @@ pub struct ServiceConfig {
     pub name: String,
     /// Normalised, at least one, in the order of the file.
     pub prefixes: Vec<IpNetwork>,
-    /// The words of `ip_prefix` as they were written, one for each of `prefixes`: the reference puts them in a label.
+    /// The words of `ip_prefix` as they were written, one for each of `prefixes`, because the reference puts them in a
+    /// label; empty if they are the same as the prefixes.
     pub prefix_texts: Vec<String>,
     /// Empty only if the check is disabled and no command is given.
     pub check_cmd: Vec<String>,
@@ -175,13 +177,25 @@ pub struct ServiceConfig {
     /// Never `Keep`.
     pub on_disabled: Announce,
     pub ip_check_disabled: bool,
-    pub interface: String,
+    /// Shared, because nearly all services name the same one.
+    pub interface: Rc<str>,
     pub shared_prefix: bool,
     pub on_start: Announce,
     pub on_exit: Announce,
     pub maintenance_file: Option<PathBuf>,
     pub custom_cmd: Option<Vec<String>>,
     pub custom_timeout: Duration,
+}
+
+impl ServiceConfig {
+    /// A prefix as the configuration spells it.
+    pub fn prefix_text(&self, index: usize) -> String {
+        match (self.prefix_texts.get(index), self.prefixes.get(index)) {
+            (Some(text), _) => text.clone(),
+            (None, Some(prefix)) => prefix.to_string(),
+            (None, None) => String::new(),
+        }
+    }
 }
 
 /// How grave a complaint is: an error keeps the daemon from running, a warning does not.

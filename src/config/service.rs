@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ipnetwork::IpNetwork;
+
 use super::facts::{Facts, Place, parent};
 use super::read::Reader;
 use super::settings::{self, Setting};
@@ -30,7 +32,7 @@ pub fn service(
         disabled: reader.flag(&settings::CHECK_DISABLED).unwrap_or(true),
         on_disabled: announce(reader, &settings::ON_DISABLED),
         ip_check_disabled: reader.flag(&settings::IP_CHECK_DISABLED).unwrap_or(true),
-        interface: String::new(),
+        interface: "".into(),
         shared_prefix: reader.flag(&settings::SHARED_PREFIX).unwrap_or(false),
         on_start: announce(reader, &settings::ON_START),
         on_exit: announce(reader, &settings::ON_EXIT),
@@ -39,7 +41,7 @@ pub fn service(
         custom_timeout: seconds(reader, &settings::CUSTOM_BIRD_RECONFIGURE_CMD_TIMEOUT),
     };
     let interface = reader.text(&settings::INTERFACE).unwrap_or_default();
-    service.interface = interface.into_owned();
+    service.interface = facts.shared(&interface);
     let set = reader.filled(&settings::CHECK_FAST_INTERVAL).is_some();
     if set {
         service.fast_interval = reader.seconds(&settings::CHECK_FAST_INTERVAL);
@@ -144,6 +146,12 @@ fn prefixes(reader: &mut Reader<'_, '_>, service: &mut ServiceConfig, enabled: [
     if !any {
         reader.error(setting, "names no prefix".to_string());
     }
+    let same = |(prefix, text): (&IpNetwork, &String)| *text == prefix.to_string();
+    if service.prefixes.iter().zip(&service.prefix_texts).all(same) {
+        service.prefix_texts = Vec::new();
+    }
+    service.prefixes.shrink_to_fit();
+    service.prefix_texts.shrink_to_fit();
 }
 
 /// Spans of time that fit badly together.
@@ -179,11 +187,11 @@ fn addresses(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>, service: &Servi
         reader.warn(&settings::INTERFACE, message);
         return;
     }
-    for (prefix, text) in service.prefixes.iter().zip(&service.prefix_texts) {
+    for (index, prefix) in service.prefixes.iter().enumerate() {
         if (facts.probes.assigned)(&service.interface, prefix) == Some(false) {
             let message = format!(
                 "interface {shown} has no address in {} now, so the service is down",
-                quoted(text)
+                quoted(&service.prefix_text(index))
             );
             reader.warn(&settings::IP_PREFIX, message);
         }

@@ -45,6 +45,8 @@ mod verdicts;
 mod view;
 pub mod vocab;
 
+pub use verdicts::first_line;
+
 /// Between two writes of the metrics file that a change of state asks for. The first goes at once.
 const METRICS_SPACING: Duration = Duration::from_millis(250);
 

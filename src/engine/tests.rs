@@ -32,7 +32,7 @@ pub fn service(name: &str, prefix: &str) -> ServiceConfig {
         disabled: false,
         on_disabled: Announce::Withdraw,
         ip_check_disabled: false,
-        interface: "lo".to_string(),
+        interface: "lo".into(),
         shared_prefix: false,
         on_start: Announce::Keep,
         on_exit: Announce::Keep,

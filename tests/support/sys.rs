@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CString, OsStr};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -145,6 +146,30 @@ pub fn die_with_parent(command: &mut Command) {
     unsafe {
         command
             .pre_exec(|| checked(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL)).map(|_| ()));
+    }
+}
+
+/// A terminal: what reads its screen, and what writes on it.
+pub fn terminal() -> io::Result<(File, OwnedFd)> {
+    let (mut master, mut slave) = (-1, -1);
+    let none = std::ptr::null_mut();
+    // SAFETY: both places are valid for a write; nothing else is asked for or given.
+    checked(unsafe { libc::openpty(&mut master, &mut slave, none, none.cast(), none.cast()) })?;
+    // SAFETY: both descriptors are new and nobody else's.
+    Ok(unsafe { (File::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) })
+}
+
+/// The child is started with these signals ignored, as by nohup(1).
+pub fn ignore(command: &mut Command, signals: &[libc::c_int]) {
+    let signals = signals.to_vec();
+    // SAFETY: signal(2) is async-signal-safe; the closure allocates nothing.
+    unsafe {
+        command.pre_exec(move || {
+            for &signal in &signals {
+                libc::signal(signal, libc::SIG_IGN);
+            }
+            Ok(())
+        });
     }
 }
 

@@ -40,7 +40,7 @@ fn every_setting_of_a_service_arrives() {
         (web.on_start, web.on_exit),
         (Announce::Withdraw, Announce::Advertise)
     );
-    assert_eq!((web.name.as_str(), web.interface.as_str()), ("web", "eth0"));
+    assert_eq!((web.name.as_str(), web.interface.as_ref()), ("web", "eth0"));
     assert_eq!(web.custom_cmd, Some(vec!["/bin/c".to_string()]));
     assert_eq!(web.custom_timeout, Duration::from_secs(9));
     assert_eq!(web.fast_interval, Some(Duration::from_millis(100)));
@@ -61,7 +61,7 @@ fn a_service_defaults_to_what_the_reference_does() {
         (Announce::Withdraw, Announce::Keep, Announce::Keep)
     );
     assert_eq!(
-        (s.interface.as_str(), s.ip_check_disabled, s.shared_prefix),
+        (s.interface.as_ref(), s.ip_check_disabled, s.shared_prefix),
         ("lo", false, false)
     );
     assert_eq!(

@@ -6,6 +6,7 @@ use std::process::Command as Program;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
+use super::pipe::CAPTURE_MAX;
 use super::*;
 use crate::config::Announce;
 use crate::host::disk::tests::Dir;
@@ -283,7 +284,7 @@ fn the_environment_is_ours_without_what_is_ours_alone() {
             disabled: false,
             on_disabled: Announce::Withdraw,
             ip_check_disabled: true,
-            interface: "lo".to_string(),
+            interface: "lo".into(),
             shared_prefix: false,
             on_start: Announce::Keep,
             on_exit: Announce::Keep,
