@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ipnetwork::IpNetwork;
 
@@ -63,7 +63,7 @@ pub struct Facts<'p> {
     pub probes: Probes<'p>,
     executables: BTreeMap<String, Executable>,
     interfaces: BTreeMap<String, Option<bool>>,
-    shared: BTreeSet<Rc<str>>,
+    shared: BTreeSet<Arc<str>>,
     places: BTreeMap<PathBuf, Place>,
 }
 
@@ -88,11 +88,11 @@ impl<'p> Facts<'p> {
     }
 
     /// One copy of a text that many services have.
-    pub fn shared(&mut self, text: &str) -> Rc<str> {
+    pub fn shared(&mut self, text: &str) -> Arc<str> {
         if let Some(known) = self.shared.get(text) {
             return known.clone();
         }
-        let text: Rc<str> = text.into();
+        let text: Arc<str> = text.into();
         self.shared.insert(text.clone());
         text
     }

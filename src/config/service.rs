@@ -8,7 +8,7 @@ use super::facts::{Facts, Place, parent};
 use super::read::Reader;
 use super::settings::{self, Setting};
 use super::text::{is_space, quoted};
-use super::{Announce, Family, ServiceConfig, check, prefix};
+use super::{Announce, CommandLine, Family, ServiceConfig, check, prefix};
 
 /// Prefixes of one service, so that one bad file can't fill the memory.
 const MAX_PREFIXES: usize = 1000;
@@ -66,7 +66,7 @@ fn announce(reader: &mut Reader<'_, '_>, setting: &'static Setting) -> Announce 
 }
 
 /// Required even while the check is disabled, and it must be there: so the reference has it.
-fn check_cmd(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> Vec<String> {
+fn check_cmd(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> CommandLine {
     let setting = &settings::CHECK_CMD;
     if !reader.is_set(setting) {
         reader.error(setting, "is missing, but required".to_string());
@@ -75,17 +75,17 @@ fn check_cmd(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> Vec<String> 
     if let Some(why) = words.first().and_then(|w| facts.why_not_runnable(w)) {
         reader.error(setting, why);
     }
-    words
+    CommandLine::of(words)
 }
 
-fn custom_cmd(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> Option<Vec<String>> {
+fn custom_cmd(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> Option<CommandLine> {
     let setting = &settings::CUSTOM_BIRD_RECONFIGURE_CMD;
     reader.filled(setting)?;
     let words = reader.words(setting)?;
     if let Some(why) = facts.why_not_runnable(&words[0]) {
         reader.warn(setting, why);
     }
-    Some(words)
+    Some(CommandLine::of(words))
 }
 
 fn maintenance_file(

@@ -17,8 +17,6 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ipnetwork::IpNetwork;
-
 use crate::config::{Announce, DaemonConfig, Family, ServiceConfig};
 use crate::time::Mono;
 use crate::wheel::{TimerId, Wheel};

@@ -21,7 +21,7 @@ use std::process::ExitStatus;
 use super::sys;
 use super::sys::poll::PollSet;
 use super::sys::process::{self, Pid, Spawner, Words};
-use crate::config::ServiceConfig;
+use crate::config::{CommandLine, ServiceConfig};
 use crate::engine::vocab::{Ended, JobId, Output, StartFailure};
 
 pub use pipe::{CHUNK, Pipe};
@@ -29,7 +29,7 @@ pub use pipe::{CHUNK, Pipe};
 /// What to start.
 #[derive(Clone, Copy, Debug)]
 pub struct Command<'a> {
-    pub words: &'a [String],
+    pub words: &'a CommandLine,
     /// One more word at the end: `up` or `down`.
     pub argument: Option<&'a str>,
     /// Whose name and prefixes the environment tells.
@@ -105,7 +105,7 @@ impl Jobs {
 
     fn prepare(&mut self, command: &Command) -> io::Result<()> {
         self.argv.clear();
-        for word in command.words {
+        for word in command.words.words() {
             self.argv.push(&[word.as_bytes()])?;
         }
         if let Some(word) = command.argument {
@@ -253,8 +253,8 @@ pub fn no_pipe(error: &io::Error) -> StartFailure {
 }
 
 /// Status and words for a command that exec refused.
-pub fn not_started(words: &[String], error: &io::Error) -> StartFailure {
-    let program = words.first().map_or("", String::as_str);
+pub fn not_started(words: &CommandLine, error: &io::Error) -> StartFailure {
+    let program = words.program();
     let missing = matches!(
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory

@@ -119,7 +119,7 @@ fn row(service: &ServiceConfig, addresses: &Addresses, ran: Ran) -> TestRow {
     TestRow {
         service: service.name.clone(),
         prefixes: service.prefixes.clone(),
-        interface: service.interface.clone(),
+        interface: service.interface.to_string(),
         assigned,
         verdict: ran.verdict,
         took: ran.took,
@@ -268,9 +268,9 @@ fn attempt(
 /// The command as the daemon runs it (`job`).
 fn command(service: &ServiceConfig, hidden: &[OsString]) -> Command {
     use std::os::unix::process::CommandExt;
-    let mut words = service.check_cmd.iter();
+    let mut words = service.check_cmd.words();
     // An enabled check has a command; if not, that there is no such program is the right answer.
-    let mut command = Command::new(words.next().map_or("", String::as_str));
+    let mut command = Command::new(words.next().unwrap_or(""));
     command.args(words).process_group(0).stdin(Stdio::null());
     for name in hidden {
         command.env_remove(name);

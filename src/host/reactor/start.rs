@@ -79,7 +79,8 @@ fn datagram(text: &str, form: Form) -> String {
 
 fn prepare(source: Source, config: &Config, warnings: Vec<Complaint>) -> Result<Reactor, String> {
     let daemon = config.daemon.clone();
-    // Raised before anything is opened, and the lock before anything is touched.
+    // Raised before anything is opened; signals held before anybody can know our pid; the lock before anything is
+    // touched.
     let descriptors = raise_descriptors(config);
     // Signals before the pidfile: a SIGTERM between the two would leave that behind.
     let signals =

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::Announce;
+use crate::config::{Announce, CommandLine};
 
 fn service() -> ServiceConfig {
     let prefixes = ["192.0.2.1/32", "2001:db8::/64"];
@@ -7,7 +7,7 @@ fn service() -> ServiceConfig {
         name: "web".to_string(),
         prefixes: prefixes.map(|prefix| prefix.parse().unwrap()).to_vec(),
         prefix_texts: prefixes.map(String::from).to_vec(),
-        check_cmd: ["/bin/check", "-v"].map(String::from).to_vec(),
+        check_cmd: CommandLine::of(["/bin/check", "-v"]),
         interval: Duration::from_secs(10),
         fast_interval: None,
         timeout: Duration::from_secs(2),
@@ -16,7 +16,7 @@ fn service() -> ServiceConfig {
         disabled: false,
         on_disabled: Announce::Withdraw,
         ip_check_disabled: false,
-        interface: "lo".to_string(),
+        interface: "lo".into(),
         shared_prefix: false,
         on_start: Announce::Keep,
         on_exit: Announce::Keep,
