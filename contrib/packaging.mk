@@ -34,9 +34,9 @@ AT_PREFIX = sed -e 's|/usr/sbin/$(NAME)|$(SBINDIR)/$(NAME)|g' -e 's|/usr/lib/$(N
 UNITS := $(NAME).service $(NAME)-withdraw.service
 DROP_INS := 10-anycast-run-now.conf 10-anycast-prefixes.conf 20-allow-sudo.conf
 
-.PHONY: install cross minimal dist deb
+.PHONY: install cross minimal dist deb contrib-tools
 
-install:
+install: ## into DESTDIR, below PREFIX (/usr) and SYSCONFDIR (/etc)
 	@test -f '$(BIN)' || { echo "cannot install $(BIN): it is not built, run make build or give BIN=" >&2; exit 1; }
 	install -D -m 755 '$(BIN)' '$(DESTDIR)$(SBINDIR)/$(NAME)'
 	install -D -m 755 contrib/systemd/$(NAME)-withdraw '$(DESTDIR)$(LIBDIR)/$(NAME)/$(NAME)-withdraw'
@@ -70,17 +70,21 @@ install:
 	test -e '$(DESTDIR)$(SYSCONFDIR)/$(NAME).conf' || \
 	    install -m 644 contrib/debian/$(NAME).conf '$(DESTDIR)$(SYSCONFDIR)/$(NAME).conf'
 
-cross:
+cross: ## static binary for TARGET; without one, the list of targets
 	@test -n '$(TARGET)' || { contrib/cross/build --list; exit 1; }
 	@CARGO_TARGET_DIR='$(CARGO_TARGET_DIR)' contrib/cross/build '$(TARGET)'
 
-minimal:
+minimal: ## the smallest static binary, at most 350 KiB
 	@CARGO_TARGET_DIR='$(CARGO_TARGET_DIR)' contrib/cross/build --minimal '$(or $(TARGET),$(DEFAULT_TARGET))'
 
-dist:
+# What tests/contrib.rs runs.
+contrib-tools:
+	@CARGO_TARGET_DIR='$(CARGO_TARGET_DIR)' contrib/test-tools
+
+dist: ## release archives for TARGETS and SHA256SUMS in dist/
 	@CARGO_TARGET_DIR='$(CARGO_TARGET_DIR)' contrib/dist '$(DIST)' '$(VERSION)' $(TARGETS)
 
 # With BIN= on the command line that binary is packed, else a static one is built.
-deb:
+deb: ## Debian package in dist/
 	@CARGO_TARGET_DIR='$(CARGO_TARGET_DIR)' contrib/debian/build '$(DIST)' '$(VERSION)' \
 	    '$(or $(TARGET),$(DEFAULT_TARGET))' '$(if $(filter command line,$(origin BIN)),$(BIN))'

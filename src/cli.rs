@@ -1,8 +1,8 @@
 //! The command line: arguments become one [`Command`], or a reason in one line.
 //!
-//! Every option of the reference works as it did there: short ones may be joined, long ones shortened to what names only
-//! one of them (the reference's own come first), `-p` wins over everything and `-c` over `-P`. What is new never
-//! changes what an old command line means.
+//! Every option of the reference works as it did there: short ones may be joined, long ones shortened to what
+//! names only one of them (the reference's own come first), `-p` wins over everything and `-c` over `-P`.
+//! What is new never changes what an old command line means.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -21,7 +21,7 @@ pub enum Command {
     PrintDefaults,
     PrintConf { source: Source, json: bool },
     Test { source: Source, json: bool },
-    Status { json: bool },
+    Status { source: Source, json: bool },
     Drain { source: Source, service: String },
     Undrain { source: Source, service: String },
     Version,
@@ -185,7 +185,7 @@ fn command(asked: Asked) -> Result<Command, UsageError> {
         (None, None) if asked.check => Command::Check(source),
         (None, None) if asked.print_conf => Command::PrintConf { source, json },
         (None, None) if asked.test => Command::Test { source, json },
-        (None, None) if asked.status => Command::Status { json },
+        (None, None) if asked.status => Command::Status { source, json },
         (None, None) => Command::Run(source),
     })
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::time::Duration;
 
 use support::bgp::BgpLab;
-use support::daemon::Daemon;
+use support::daemon::{Daemon, Said};
 use support::sys::Watch;
 use support::{Lab, holds_for, wait_until, wait_within};
 
@@ -62,15 +62,6 @@ fn two_services(lab: &Lab, interval: &str) {
     lab.install_checks();
 }
 
-/// The runs of `name` before its prefix came into (or went out of) the file, counted from run `from` on.
-fn runs_until(lab: &Lab, name: &str, from: usize, announced: bool) -> usize {
-    let runs = lab.runs(name);
-    let change = runs[from..]
-        .iter()
-        .position(|run| run.announced == announced);
-    change.unwrap_or_else(|| panic!("no run of {name} has seen it: {runs:?}"))
-}
-
 fn announces_and_withdraws(way: Way) {
     let lab = Lab::new("announce");
     let bgp = BgpLab::new(&lab);
@@ -80,65 +71,45 @@ fn announces_and_withdraws(way: Way) {
         lab.answer(name, 1);
     }
     let mut daemon = Daemon::start(&lab);
-    wait_until("both have failed", || {
-        lab.runs("four").len() >= 2 && lab.runs("six").len() >= 2
+    wait_until("both are down", || {
+        ["four", "six"]
+            .iter()
+            .all(|name| daemon.history(name).contains(&Said::Down))
     });
     assert_eq!(bgp.learned(), [] as [String; 0]);
-
-    let (four, six) = (lab.runs("four").len(), lab.runs("six").len());
     lab.answer("four", 0);
     bgp.wait_learned(&[V4]);
     lab.answer("six", 0);
     bgp.wait_learned(&[V4, V6]);
-    wait_until("another run", || {
-        lab.runs("six").last().is_some_and(|run| run.status == 0)
-    });
-    let passes = |name: &str, from: usize| {
-        let runs = lab.runs(name);
-        let first_pass = runs[from..]
-            .iter()
-            .position(|run| run.status == 0)
-            .expect("a pass")
-            + from;
-        let upto = first_pass + runs_until_seen(&lab, name, first_pass, true);
-        runs[first_pass..upto]
-            .iter()
-            .filter(|run| run.status == 0)
-            .count()
-    };
-    assert_eq!(
-        (passes("four", four), passes("six", six)),
-        (3, 3),
-        "check_rise"
-    );
-
-    let four = lab.runs("four").len();
     lab.answer("four", 1);
     bgp.wait_learned(&[V6]);
-    let runs = lab.runs("four");
-    let first_failure = runs[four..]
-        .iter()
-        .position(|run| run.status == 1)
-        .expect("a failure")
-        + four;
-    assert_eq!(
-        runs_until_seen(&lab, "four", first_failure, false),
-        2,
-        "check_fail"
-    );
     lab.answer("six", 1);
     bgp.wait_learned(&[]);
     daemon.stop();
-}
-
-/// Like [`runs_until`], after waiting for a run that has seen the change.
-fn runs_until_seen(lab: &Lab, name: &str, from: usize, announced: bool) -> usize {
-    wait_until("a run that sees the change", || {
-        lab.runs(name)[from..]
-            .iter()
-            .any(|run| run.announced == announced)
-    });
-    runs_until(lab, name, from, announced)
+    for name in ["four", "six"] {
+        let history = daemon.history(name);
+        let before = |change: Said, run: Said| {
+            let at = history
+                .iter()
+                .rposition(|said| *said == change)
+                .expect("the change");
+            history[..at]
+                .iter()
+                .rev()
+                .take_while(|said| **said == run)
+                .count()
+        };
+        assert_eq!(
+            before(Said::Up, Said::Pass),
+            3,
+            "check_rise of {name}: {history:?}"
+        );
+        assert_eq!(
+            before(Said::Down, Said::Fail),
+            2,
+            "check_fail of {name}: {history:?}"
+        );
+    }
 }
 
 #[test]

@@ -132,8 +132,8 @@ kill_service() {
 write_daemon_conf() {
     cat >daemon.conf <<CONF
 [DEFAULT]
-check_interval = 0.2
-check_timeout = 1
+check_interval = 0.25
+check_timeout = 0.25
 check_rise = 2
 check_fail = 2
 check_disabled = false
@@ -352,7 +352,7 @@ run() {
         echo "  A stand-in answers in BIRD's place and nothing is routed. As root, with BIRD 2, this shows real routes."
         address4=127.0.0.1 address6=::1 ip_check_disabled=true
     fi
-    echo "  service   hello on TCP port $PORT; checked every 0.2 s, up after 2 passes, down after 2 failures"
+    echo "  service   hello on TCP port $PORT; checked every 0.25 s, up after 2 passes, down after 2 failures"
     write_daemon_conf "$address4" "$address6"
     "$PROGRAM" -f daemon.conf -F services.conf >daemon.log 2>&1 &
     pids+=($!)

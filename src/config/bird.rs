@@ -8,7 +8,7 @@ use super::prefixes::Claim;
 use super::read::Reader;
 use super::settings::{self, Setting};
 use super::text::quoted;
-use super::{DaemonConfig, Family, FamilyConfig, Via, prefix};
+use super::{CommandLine, DaemonConfig, Family, FamilyConfig, Via, prefix};
 
 /// The rows of one family.
 struct Rows {
@@ -78,6 +78,10 @@ fn family_config(
     }
     let variable = variable(reader, rows.variable);
     let via = via(reader, facts, &rows);
+    if let (Some(file), Some(variable), Some(Via::Socket(socket))) = (&prefix_file, &variable, &via)
+    {
+        included(reader, facts, &rows, (file, variable, socket));
+    }
     let dummy = dummy(reader, rows.dummy, family);
     Some(FamilyConfig {
         prefix_file: prefix_file?,
@@ -138,10 +142,13 @@ fn history_of(prefix_file: &Path) -> PathBuf {
     parent(prefix_file).join("history")
 }
 
-/// Names that BIRD's language has taken: `define filter = ...` is a syntax error.
-const KEYWORDS: [&str; 34] = [
+/// Names that BIRD's language has taken, as far as somebody might choose them: `define filter = ...` is a
+/// syntax error.
+const KEYWORDS: [&str; 52] = [
     "accept",
-    "and",
+    "advertise",
+    "allow",
+    "as",
     "bfd",
     "bgp",
     "case",
@@ -152,31 +159,47 @@ const KEYWORDS: [&str; 34] = [
     "direct",
     "else",
     "export",
+    "external",
     "filter",
     "for",
     "from",
     "function",
     "if",
     "import",
-    "include",
     "interface",
     "ipv4",
     "ipv6",
     "kernel",
+    "limit",
+    "local",
     "log",
+    "name",
+    "neighbors",
     "net",
+    "networks",
+    "none",
+    "only",
     "ospf",
+    "pair",
+    "path",
+    "prefix",
+    "private",
     "protocol",
+    "public",
     "reject",
     "return",
-    "roa",
+    "route",
     "router",
+    "routes",
+    "set",
     "static",
+    "string",
     "table",
     "template",
+    "type",
 ];
-/// BIRD says "Symbol too long" beyond this.
-const MAX_VARIABLE: usize = 64;
+/// BIRD says "Symbol too long" beyond this (seen with 2.0.12).
+const MAX_VARIABLE: usize = 63;
 
 fn variable(reader: &mut Reader<'_, '_>, setting: &'static Setting) -> Option<String> {
     let text = reader.text(setting)?;
@@ -205,7 +228,8 @@ fn variable(reader: &mut Reader<'_, '_>, setting: &'static Setting) -> Option<St
     Some(text.into_owned())
 }
 
-/// A socket or command that is not there may come: BIRD is started later, or installed again. So only warnings.
+/// A socket or command that is not there may come: BIRD is started later, or installed again. So only
+/// warnings.
 fn via(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>, rows: &Rows) -> Option<Via> {
     if let Some(socket) = reader.optional_path(rows.socket) {
         let shown = quoted_path(&socket);
@@ -229,7 +253,24 @@ fn via(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>, rows: &Rows) -> Optio
     if let Some(why) = facts.why_not_runnable(&words[0]) {
         reader.warn(rows.command, why);
     }
-    Some(Via::Command(words))
+    Some(Via::Command(CommandLine::of(words)))
+}
+
+/// A list that exists and that BIRD does not know is not included, or BIRD has not been told since.
+fn included(
+    reader: &mut Reader<'_, '_>,
+    facts: &mut Facts<'_>,
+    rows: &Rows,
+    (file, variable, socket): (&Path, &str, &Path),
+) {
+    let exists = matches!(facts.place(file), Place::File { .. });
+    if exists && (facts.probes.known_to_bird)(socket, variable) == Some(false) {
+        let message = format!(
+            "the running BIRD knows no constant {variable}: does its configuration include {}?",
+            quoted_path(file)
+        );
+        reader.warn(rows.prefix_file, message);
+    }
 }
 
 fn dummy(

@@ -1,7 +1,8 @@
 //! The rules: from a [`Document`] to a [`Config`], or to everything that is wrong with it.
 //!
-//! An error is what keeps the daemon from doing its work, or what the reference refuses; all else is a warning. No rule
-//! stops another: each looks at what it needs and leaves the rest to the others. Facts about the host come as answers.
+//! An error is what keeps the daemon from doing its work, or what the reference refuses; all else is a
+//! warning. No rule stops another: each looks at what it needs and leaves the rest to the others. Facts about
+//! the host come as answers.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -153,7 +154,8 @@ fn log(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> LogConfig {
     }
 }
 
-/// The names that Python's logging knows, in any case; `notset` lets its root logger decide, which says warning.
+/// The names that Python's logging knows, in any case; `notset` lets its root logger decide, which says
+/// warning.
 fn level(reader: &mut Reader<'_, '_>) -> Level {
     let setting = &settings::LOGLEVEL;
     let text = reader.text(setting).unwrap_or_default();
@@ -247,9 +249,20 @@ fn unknown_options(view: View<'_>, used: &References, complaints: &mut Complaint
         Kept::Service
     };
     for (key, entry) in view.section.in_order() {
+        if entry.origin.file == 0 {
+            continue;
+        }
         let known = settings::find(key);
+        if in_default && known.is_some_and(|row| row.kept == Kept::Daemon && row.default.is_some())
+        {
+            let message = format!(
+                "has no effect here, since the built-in value stands in [{DAEMON_SECTION}]: set it there"
+            );
+            complaints.warn(entry.origin, DEFAULT_SECTION, key, message);
+            continue;
+        }
         let fits = known.is_some_and(|setting| in_default || setting.kept == kept_here);
-        if fits || used.0.contains(key) || entry.origin.file == 0 {
+        if fits || used.0.contains(key) {
             continue;
         }
         let message = match known {

@@ -1,4 +1,5 @@
-//! Collects what is wrong, in whatever order it is found, and hands it out in the order of the files and their lines.
+//! Collects what is wrong, in whatever order it is found, and hands it out in the order of the files and
+//! their lines.
 
 use std::collections::BTreeSet;
 

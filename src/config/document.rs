@@ -1,8 +1,9 @@
 //! What the files say, merged: sections with their options as text, each with the place it comes from.
 //!
-//! Built-in defaults are the first layer, `-f` the second, each service file one more; a later one overrides option by
-//! option and keeps the order in which names were first met. `[DEFAULT]` stands behind every section. Values are
-//! kept raw and expanded when they are asked for, as the dialect demands: a `%(name)s` sees the section it is used in.
+//! Built-in defaults are the first layer, `-f` the second, each service file one more; a later one overrides
+//! option by option and keeps the order in which names were first met. `[DEFAULT]` stands behind every
+//! section. Values are kept raw and expanded when they are asked for, as the dialect demands: a `%(name)s`
+//! sees the section it is used in.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

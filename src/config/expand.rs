@@ -1,8 +1,9 @@
-//! The references in a value: `%%` is a percent sign, `%(name)s` another option of the same section, no other `%` is anything.
+//! The references in a value: `%%` is a percent sign, `%(name)s` another option of the same section, no other
+//! `%` is anything.
 //!
 //! A reference may lead to a value with references, ten levels deep and no deeper, which is also what ends a
-//! reference to itself. Python has no other bound; here the work and the size of the result are bounded too, so that no
-//! file can make the program slow or large.
+//! reference to itself. Python has no other bound; here the work and the size of the result are bounded too,
+//! so that no file can make the program slow or large.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,9 +1,10 @@
 //! The dialect of Python's `configparser.ConfigParser()`, read into a [`Document`].
 //!
-//! `=` or `:` ends a name; `#` and `;` begin a comment only where a line begins; a line that is indented deeper than the
-//! option above it continues its value, and so does a blank line; names of options are lower-cased; within one file no
-//! section and no option stands twice, save `[DEFAULT]`. A byte-order mark is skipped, which Python does not do.
-//! Python stops at the first of most errors: here each is reported with its line, and what follows is read all the same.
+//! `=` or `:` ends a name; `#` and `;` begin a comment only where a line begins; a line that is indented
+//! deeper than the option above it continues its value, and so does a blank line; names of options are
+//! lower-cased; within one file no section and no option stands twice, save `[DEFAULT]`. A byte-order mark is
+//! skipped, which Python does not do. Python stops at the first of most errors: here each is reported with
+//! its line, and what follows is read all the same.
 
 use super::complaints::Complaints;
 use super::document::{Document, Origin, Target};

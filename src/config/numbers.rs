@@ -1,9 +1,11 @@
 //! Numbers and booleans as Python spells them, since existing files were written for it.
 //!
-//! `int()` and `float()` take a sign, leading zeros and single underscores between digits; `float()` also takes
-//! `.5`, `5.` and `1e1`. Digits of other scripts, which Python takes too, are refused. Pure functions from text.
+//! `int()` and `float()` take a sign, leading zeros and single underscores between digits; `float()` also
+//! takes `.5`, `5.` and `1e1`. Digits of other scripts, which Python takes too, are refused. Pure functions
+//! from text.
 
-/// What `int(text)` of Python is, if it fits; out of range is `None` for "no number" and `Some(None)` for "too large".
+/// What `int(text)` of Python is, if it fits; out of range is `None` for "no number" and `Some(None)` for
+/// "too large".
 pub fn whole(text: &str) -> Option<Option<i128>> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let digits = plain_digits(digits)?;

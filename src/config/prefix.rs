@@ -1,7 +1,8 @@
 //! One prefix as text, in every spelling that Python's `ipaddress.ip_network` takes.
 //!
-//! Address alone, with a length (`/032` too), with a netmask or a host mask; an IPv6 zone is dropped, as BIRD has no
-//! word for it. Host bits and octets with leading zeros are refused. What comes out is the network in its one normal form.
+//! Address alone, with a length (`/032` too), with a netmask or a host mask; an IPv6 zone is dropped, as BIRD
+//! has no word for it. Host bits and octets with leading zeros are refused. What comes out is the network in
+//! its one normal form.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -1,6 +1,7 @@
 //! The rules across services: who else uses a prefix.
 //!
-//! One sort brings equal and nested prefixes together, so thousands of services cost no more than sorting them.
+//! One sort brings equal and nested prefixes together, so thousands of services cost no more than sorting
+//! them.
 
 use ipnetwork::IpNetwork;
 

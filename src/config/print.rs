@@ -1,8 +1,8 @@
 //! Settings written out: the defaults (`-p`), the running configuration (`-P`), the same as JSON.
 //!
-//! What is printed as INI is read back to the same configuration, by this program and by the reference: `%` is doubled
-//! and continued lines are indented. The few expanded values that no line can hold, such as one that begins with a blank,
-//! are printed with their references instead.
+//! What is printed as INI is read back to the same configuration, by this program and by the reference: `%`
+//! is doubled and continued lines are indented. The few expanded values that no line can hold, such as one
+//! that begins with a blank, are printed with their references instead.
 
 use std::borrow::Cow;
 use std::fmt::Write;

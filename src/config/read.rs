@@ -1,7 +1,7 @@
 //! One section read as typed values: a value that can't be read is complained about where it stands.
 //!
-//! After a complaint a harmless stand-in is returned, so that the other options are still looked at; no configuration
-//! is made from it, since an error keeps one from being made at all.
+//! After a complaint a harmless stand-in is returned, so that the other options are still looked at; no
+//! configuration is made from it, since an error keeps one from being made at all.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -47,7 +47,8 @@ impl<'d> Reader<'d, '_> {
         self.warn(chosen, message);
     }
 
-    /// Where an option stands, and the section to name: an inherited one that means the same everywhere is `[DEFAULT]`'s.
+    /// Where an option stands, and the section to name: an inherited one that means the same everywhere is
+    /// `[DEFAULT]`'s.
     pub fn at(&self, setting: &Setting) -> (Origin, &'d str) {
         match self.view.entry(setting.key) {
             None => (self.view.section.origin, self.view.name()),

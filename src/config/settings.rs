@@ -1,8 +1,9 @@
 //! THE TABLE: every setting there is, one row each, and the only place where a setting's name is spelt out.
 //!
-//! Reading, `-p`, the hints for unknown options, the README and the manual page all come from these rows or are tested
-//! against them. A row says where the setting is kept, what it may be, what it is if nobody sets it, whether the
-//! reference has it, and what it means, in one sentence. What a value means for other values is `check.rs`'s.
+//! Reading, `-p`, the hints for unknown options, the README and the manual page all come from these rows or
+//! are tested against them. A row says where the setting is kept, what it may be, what it is if nobody sets
+//! it, whether the reference has it, and what it means, in one sentence. What a value means for other values
+//! is `check.rs`'s.
 
 use super::Family;
 
@@ -90,41 +91,6 @@ pub struct Setting {
     pub meaning: &'static str,
 }
 
-impl Setting {
-    /// A row of a Markdown table: name, type, default, meaning.
-    pub fn markdown(&self) -> String {
-        let default = match self.default {
-            Some(text) => format!("`{text}`"),
-            None => "–".to_string(),
-        };
-        let (key, kind) = (self.key, self.kind.describe());
-        format!("| `{key}` | {kind} | {default} | {} |", self.meaning)
-    }
-
-    /// A paragraph of a manual page in man(7).
-    pub fn roff(&self) -> String {
-        let default = match self.default {
-            Some(text) => format!("default\n.BR {}", roff_escape(text)),
-            None => "unset by default".to_string(),
-        };
-        format!(
-            ".TP\n.B {}\n{}; {default}\n.br\n{}\n",
-            roff_escape(self.key),
-            roff_escape(&self.kind.describe()),
-            roff_escape(self.meaning)
-        )
-    }
-}
-
-/// Text that troff prints as it stands.
-fn roff_escape(text: &str) -> String {
-    let escaped = text.replace('\\', "\\e").replace('-', "\\-");
-    match escaped.chars().next() {
-        Some('.' | '\'') => format!("\\&{escaped}"),
-        _ => escaped,
-    }
-}
-
 /// The row of that name, wherever it is kept.
 pub fn find(key: &str) -> Option<&'static Setting> {
     ALL.iter().copied().find(|setting| setting.key == key)
@@ -172,7 +138,8 @@ table! {
     CHECK_CMD: Service "check_cmd", Kind::Command, None, OLD,
         "The command that checks the service: exit status 0 means healthy. Required.";
     IP_PREFIX: Service "ip_prefix", Kind::Prefixes, None, OLD,
-        "The prefixes that are announced while the service is up, separated by commas or white space; without a length, /32 or /128. Required.";
+        "The prefixes that are announced while the service is up, separated by commas or white space; \
+         without a length, /32 or /128. Required.";
     CUSTOM_BIRD_RECONFIGURE_CMD: Service "custom_bird_reconfigure_cmd", Kind::Command, None, OLD,
         "Runs instead of the reconfiguration of BIRD when this service changes, with `up` or `down` as last argument.";
     SHARED_PREFIX: Service "shared_prefix", Kind::Flag, Some("false"), NEW,

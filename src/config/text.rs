@@ -1,8 +1,8 @@
 //! Characters: what Python counts as white space, and how foreign text is shown.
 //!
-//! The reference's files were cut by Python's `str.strip`, which takes more than ASCII blanks; a no-break space that
-//! an editor left behind has to vanish here too. Whatever comes from a file or an argument is shown through
-//! [`printable`], so that no control character ever reaches a terminal or a log.
+//! The reference's files were cut by Python's `str.strip`, which takes more than ASCII blanks; a no-break
+//! space that an editor left behind has to vanish here too. Whatever comes from a file or an argument is
+//! shown through [`printable`], so that no control character ever reaches a terminal or a log.
 
 use std::borrow::Cow;
 

@@ -1,9 +1,9 @@
 //! The words of a command line, as a POSIX shell and Python's `shlex.split` both see them.
 //!
-//! Quotes and the backslash are all there is: no variables, no globs, no operators, no comments (`#` is a character
-//! like any other). Where shell and Python differ, existing files decide: inside double quotes a backslash is
-//! kept unless it stands before `"` or `\`. Only a backslash at the end of a line follows the shell and joins the lines;
-//! Python's argument that begins with a line feed is of no use to anybody.
+//! Quotes and the backslash are all there is: no variables, no globs, no operators, no comments (`#` is a
+//! character like any other). Where shell and Python differ, existing files decide: inside double quotes a
+//! backslash is kept unless it stands before `"` or `\`. Only a backslash at the end of a line follows the
+//! shell and joins the lines; Python's argument that begins with a line feed is of no use to anybody.
 
 use std::fmt;
 

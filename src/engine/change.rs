@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::claims::Claims;
 use super::notice::What;
 use super::service::Service;
 use super::vocab::{Action, World};
@@ -88,15 +89,13 @@ impl Engine {
     }
 
     fn index_claims(&mut self) {
-        self.claims.clear();
+        let mut claims = Vec::with_capacity(self.order.len());
         for id in &self.order {
-            let Some(service) = &self.services[id.0 as usize] else {
-                continue;
-            };
-            for prefix in &service.config.prefixes {
-                self.claims.entry(*prefix).or_default().push(*id);
+            if let Some(service) = &self.services[id.0 as usize] {
+                claims.extend(service.config.prefixes.iter().map(|prefix| (*prefix, *id)));
             }
         }
+        self.claims = Claims::of(claims);
     }
 
     /// Sorts what was found in a prefix file into what services claim and what is strange.
@@ -105,10 +104,9 @@ impl Engine {
         let claims = &self.claims;
         let strangers = self
             .routes
-            .adopt_file(family, purge, |prefix| claims.contains_key(prefix));
+            .adopt_file(family, purge, |prefix| claims.any_on(*prefix));
         if let (Some((path, prefixes)), removed) = (strangers, purge) {
             self.desk.say(What::WithoutCheck {
-                family,
                 path,
                 prefixes,
                 removed,
@@ -170,7 +168,7 @@ impl Engine {
         let (tally, gone, fresh) = self.exchange_services(now, &config);
         self.index_claims();
         let claims = &self.claims;
-        self.routes.claim(|prefix| claims.contains_key(prefix));
+        self.routes.claim(|prefix| claims.any_on(*prefix));
         self.routes.set_pace(&self.daemon);
         if new_families {
             self.routes.disconnect(&mut self.desk);
@@ -189,9 +187,10 @@ impl Engine {
             self.take_over(service);
         }
         // A prefix that changed hands is settled by those who claim it now.
-        for (prefix, _) in old_claims {
-            if let Some(id) = self.claims.get(&prefix).and_then(|claims| claims.first()) {
-                self.route(*id);
+        for prefix in old_claims.prefixes() {
+            let first = self.claims.on(prefix).next();
+            if let Some(id) = first {
+                self.route(id);
             }
         }
         for id in self.order.clone() {
@@ -291,7 +290,7 @@ impl Engine {
         for prefix in config
             .prefixes
             .iter()
-            .filter(|prefix| !self.claims.contains_key(*prefix))
+            .filter(|prefix| !self.claims.any_on(**prefix))
         {
             withdrawn |= self.routes.want(*prefix, false, !by_command);
         }
@@ -306,7 +305,7 @@ impl Engine {
             return;
         }
         for prefix in &gone.config.prefixes {
-            let mut claims = self.claims.get(prefix).into_iter().flatten();
+            let mut claims = self.claims.on(*prefix);
             let directly = claims.any(|id| {
                 let service = self.services[id.0 as usize].as_ref();
                 service.is_some_and(|service| service.config.custom_cmd.is_none())

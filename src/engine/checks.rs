@@ -144,13 +144,13 @@ impl Engine {
             .desk
             .wheel
             .arm(now + service.config.timeout, Timer::TimeOut(job));
-        service.run = Some(Run {
+        service.run = Some(Box::new(Run {
             job,
             started: now,
             time_out: Some(time_out),
             settled: false,
             overran: false,
-        });
+        }));
         self.running += 1;
         self.desk.say_of(service, What::CheckStarted);
         self.desk.act(Action::StartCheck {

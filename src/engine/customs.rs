@@ -25,7 +25,6 @@ struct Delivery {
 
 #[derive(Debug)]
 struct Delivering {
-    job: JobId,
     up: bool,
     started: Mono,
     time_out: Option<TimerId>,
@@ -95,7 +94,6 @@ impl Customs {
                 up,
             });
             delivery.running = Some(Delivering {
-                job,
                 up,
                 started: now,
                 time_out,

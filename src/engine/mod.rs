@@ -17,11 +17,10 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ipnetwork::IpNetwork;
-
 use crate::config::{Announce, DaemonConfig, Family, ServiceConfig};
 use crate::time::Mono;
 use crate::wheel::{TimerId, Wheel};
+use claims::Claims;
 use customs::Customs;
 use notice::{Notice, What};
 use routes::Routes;
@@ -31,6 +30,7 @@ use vocab::{Action, Addresses, Event, JobId, Obstacle, World};
 
 mod change;
 mod checks;
+mod claims;
 mod customs;
 pub mod notice;
 mod outside;
@@ -42,6 +42,8 @@ mod tests;
 mod verdicts;
 mod view;
 pub mod vocab;
+
+pub use verdicts::first_line;
 
 /// Between two writes of the metrics file that a change of state asks for. The first goes at once.
 const METRICS_SPACING: Duration = Duration::from_millis(250);
@@ -137,7 +139,7 @@ pub struct Engine {
     /// In the order of the configuration.
     order: Vec<ServiceId>,
     /// Who names a prefix.
-    claims: BTreeMap<IpNetwork, Vec<ServiceId>>,
+    claims: Claims,
     addresses: Addresses,
     maintenance: BTreeSet<PathBuf>,
     /// Runs that are due, first come first served.
@@ -170,7 +172,7 @@ impl Engine {
             services: Vec::new(),
             vacant: Vec::new(),
             order: Vec::new(),
-            claims: BTreeMap::new(),
+            claims: Claims::default(),
             addresses: Addresses::default(),
             maintenance: BTreeSet::new(),
             queue: VecDeque::new(),
@@ -310,8 +312,7 @@ impl Engine {
         let config = service.config.clone();
         let mut changed = None;
         for prefix in &config.prefixes {
-            let claims = self.claims.get(prefix).map_or(&[][..], Vec::as_slice);
-            let wanted = combine(claims.iter().filter_map(|id| {
+            let wanted = combine(self.claims.on(*prefix).filter_map(|id| {
                 self.services[id.0 as usize]
                     .as_ref()
                     .map(Service::contribution)

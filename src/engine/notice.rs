@@ -43,7 +43,6 @@ pub enum Part {
     /// The watch on this directory of maintenance files.
     Maintenance(PathBuf),
     StatusSocket,
-    Pidfile(PathBuf),
     Descriptors,
 }
 
@@ -151,7 +150,6 @@ pub enum What {
         repair: Repair,
     },
     WithoutCheck {
-        family: Family,
         path: PathBuf,
         prefixes: Vec<IpNetwork>,
         removed: bool,

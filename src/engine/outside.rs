@@ -48,7 +48,7 @@ impl Engine {
         }
         let reason = self.hold_reason(service);
         let (held, was_checkable) = (service.state() == State::Held, service.checkable());
-        if reason.is_none() && !held || held && reason.as_ref() == Some(service.reason()) {
+        if reason.is_none() && !held || held && reason == Some(service.reason()) {
             return;
         }
         let released = reason.is_none();
@@ -88,16 +88,12 @@ impl Engine {
                 .iter()
                 .find(|prefix| !self.addresses.covers(&config.interface, prefix));
             if let Some(prefix) = missing {
-                return Some(Reason::AddressMissing {
-                    prefix: *prefix,
-                    interface: config.interface.clone(),
-                });
+                return Some(Reason::AddressMissing { prefix: *prefix });
             }
         }
-        let path = config
-            .maintenance_file
-            .as_ref()
-            .filter(|path| self.maintenance.contains(*path))?;
-        Some(Reason::Maintenance { path: path.clone() })
+        let path = config.maintenance_file.as_ref()?;
+        self.maintenance
+            .contains(path)
+            .then_some(Reason::Maintenance)
     }
 }

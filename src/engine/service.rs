@@ -83,7 +83,8 @@ pub struct Service {
     contribution: Announce,
     /// Value of `service_state`.
     state_value: Option<i32>,
-    pub run: Option<Run>,
+    /// Boxed, because most of the time there is none.
+    pub run: Option<Box<Run>>,
     /// Run once more as soon as the present run has ended.
     pub again: bool,
     /// It stands in the queue of runs to be started.
@@ -137,8 +138,8 @@ impl Service {
         self.state.status()
     }
 
-    pub fn reason(&self) -> &Reason {
-        &self.reason
+    pub fn reason(&self) -> Reason {
+        self.reason
     }
 
     pub fn since(&self) -> Mono {

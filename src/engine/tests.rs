@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
+use ipnetwork::IpNetwork;
+
 use super::notice::What;
 use super::vocab::*;
 use super::*;
@@ -329,10 +331,9 @@ impl Bench {
             .values()
             .filter(|owner| matches!(owner, Owner::Check(_) | Owner::Orphan));
         assert_eq!(running.count(), engine.running as usize);
-        for (prefix, claims) in &engine.claims {
-            let states = claims
-                .iter()
-                .filter_map(|id| engine.services[id.0 as usize].as_ref());
+        for prefix in &engine.claims.prefixes().collect::<Vec<_>>() {
+            let claims = engine.claims.on(*prefix);
+            let states = claims.filter_map(|id| engine.services[id.0 as usize].as_ref());
             let all_up = states
                 .clone()
                 .all(|service| service.contribution() == Announce::Advertise);

@@ -98,7 +98,7 @@ impl Engine {
     }
 
     /// Takes the run off its service. `None`: the job belongs to nobody any more.
-    fn end_run(&mut self, now: Mono, id: ServiceId, job: JobId) -> Option<(Run, Duration)> {
+    fn end_run(&mut self, now: Mono, id: ServiceId, job: JobId) -> Option<(Box<Run>, Duration)> {
         self.running -= 1;
         let service = self.services[id.0 as usize].as_mut()?;
         let mut run = service.run.take_if(|run| run.job == job)?;
@@ -233,7 +233,7 @@ impl Engine {
         let Some(service) = self.services[id.0 as usize].as_ref() else {
             return;
         };
-        let (from, to, reason) = (change.from, change.to, service.reason().clone());
+        let (from, to, reason) = (change.from, change.to, service.reason());
         self.desk.say_of(
             service,
             What::StateChanged {
@@ -262,7 +262,7 @@ fn count(service: &mut Service, verdict: Verdict, now: Mono) {
 }
 
 /// The first line that says something: of stderr, else of stdout.
-fn first_line(output: &Output) -> String {
+pub fn first_line(output: &Output) -> String {
     let line_of = |captured: &Captured| {
         let line = captured
             .bytes

@@ -33,7 +33,7 @@ impl Engine {
         Some(ServiceView {
             config,
             status: service.status(),
-            reason: service.reason().clone(),
+            reason: service.reason(),
             maintenance: config
                 .maintenance_file
                 .as_ref()

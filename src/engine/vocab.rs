@@ -296,7 +296,7 @@ pub enum Status {
 }
 
 /// Why a service is in its state.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// No verdict yet.
     NotChecked,
@@ -314,14 +314,12 @@ pub enum Reason {
         count: u32,
         of: u32,
     },
-    /// The prefix is not assigned to the interface.
+    /// This prefix is not assigned to the interface of the service.
     AddressMissing {
         prefix: IpNetwork,
-        interface: String,
     },
-    Maintenance {
-        path: PathBuf,
-    },
+    /// The maintenance file of the service exists.
+    Maintenance,
     Disabled,
 }
 

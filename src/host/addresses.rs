@@ -1,8 +1,8 @@
 //! The addresses of this host by interface: one dump at the start, then the kernel's notifications.
 //!
-//! [`Watch`] keeps a table that agrees with the kernel's. Whenever a notification was lost or not understood, the
-//! whole is dumped again; until that has worked the watch says so by an error and remains [stale](Watch::is_stale). No
-//! privilege is needed. Alternative names and labels of interfaces are not looked at.
+//! [`Watch`] keeps a table that agrees with the kernel's. Whenever a notification was lost or not understood,
+//! the whole is dumped again; until that has worked the watch says so by an error, and [`Watch::refresh`] is
+//! due. No privilege is needed. Alternative names and labels of interfaces are not looked at.
 
 mod message;
 mod table;
@@ -70,11 +70,6 @@ impl Watch {
         self.table.addresses()
     }
 
-    /// Whether notifications were lost and the dump that should make up for them has failed: [`Watch::refresh`] is due.
-    pub fn is_stale(&self) -> bool {
-        self.stale
-    }
-
     /// Takes in what the kernel has told since the last time.
     pub fn readable(&mut self) -> io::Result<Change> {
         let mut change = Change::None;
@@ -93,10 +88,13 @@ impl Watch {
                 Ok(Received::Foreign) => {}
                 Err(error) => match error.raw_os_error() {
                     Some(netlink::EAGAIN) => break,
-                    // The queue overflowed. What is left in it is older than the dump and is read first.
+                    // The queue overflowed.
                     Some(netlink::ENOBUFS) => self.stale = true,
                     _ => return Err(error),
                 },
+            }
+            if self.stale {
+                break;
             }
         }
         if self.stale {
@@ -110,16 +108,19 @@ impl Watch {
         Ok(change)
     }
 
-    /// Dumps everything anew.
+    /// Subscribes and dumps anew.
+    ///
+    /// The old queue is given up with its socket: after an overflow it may tell of an address that came, and
+    /// not that it went again, which must not be applied to a newer table.
     pub fn refresh(&mut self) -> io::Result<Change> {
         self.stale = true;
-        let table = dump_table()?;
-        self.stale = false;
-        if table == self.table {
-            return Ok(Change::None);
-        }
-        self.table = table;
-        Ok(Change::Changed)
+        let fresh = Watch::open()?;
+        let old = std::mem::replace(self, fresh);
+        Ok(if old.table == self.table {
+            Change::None
+        } else {
+            Change::Changed
+        })
     }
 }
 

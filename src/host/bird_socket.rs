@@ -1,8 +1,8 @@
 //! One `configure` over BIRD's control socket, without ever waiting.
 //!
-//! A [`Conversation`] connects, waits for BIRD's greeting, sends the command and passes on every byte that BIRD says, the
-//! greeting included, to whoever judges it. It is bounded in bytes, not in time: the engine's deadline ends it by
-//! dropping it. It never sends anything but a plain `configure`.
+//! A [`Conversation`] connects, waits for BIRD's greeting, sends the command and passes on every byte that
+//! BIRD says, the greeting included, to whoever judges it. It is bounded in bytes, not in time: the engine's
+//! deadline ends it by dropping it. It never sends anything but a plain `configure`.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -42,8 +42,8 @@ impl Conversation {
         self.stream.as_fd()
     }
 
-    /// Takes what BIRD has said by now. `judge` gets every piece and returns its verdict once it has one, which ends the
-    /// conversation; `Ok(None)`: there is more to come. An error ends it, too.
+    /// Takes what BIRD has said by now. `judge` gets every piece and returns its verdict once it has one,
+    /// which ends the conversation; `Ok(None)`: there is more to come. An error ends it, too.
     pub fn readable<V>(
         &mut self,
         mut judge: impl FnMut(&[u8]) -> Option<V>,

@@ -1,9 +1,11 @@
-//! Files that are whole at any moment: replaced atomically, read with a bound, never anything but regular files.
+//! Files that are whole at any moment: replaced atomically, read with a bound, never anything but regular
+//! files.
 //!
-//! A reader sees the old content or the new one, and after [`replace`] so does a reboot. Mode and owner are kept, a symbolic
-//! link stays and its target is replaced, a new file can be read by everybody. A temporary file has a
-//! name that neither BIRD (`*.conf`) nor a collector of metrics (`*.prom`) takes in, and is gone after a failure; [`sweep`] removes
-//! those that a killed predecessor left. ACLs and extended attributes are not kept. Errors say what was to be done.
+//! A reader sees the old content or the new one, and after [`replace`] so does a reboot. Mode and owner are
+//! kept, a symbolic link stays and its target is replaced, a new file can be read by everybody. A temporary
+//! file has a name that neither BIRD (`*.conf`) nor a collector of metrics (`*.prom`) takes in, and is gone
+//! after a failure; [`sweep`] removes those that a killed predecessor left. ACLs and extended attributes are
+//! not kept. Errors say what was to be done.
 
 mod history;
 
@@ -39,7 +41,8 @@ pub fn replace_fast(path: &Path, content: &[u8]) -> io::Result<()> {
     put(&target, content, Durable::No)
 }
 
-/// Replaces what stands at `path` itself, without waiting for the disk: a link is not followed but overwritten.
+/// Replaces what stands at `path` itself, without waiting for the disk: a link is not followed but
+/// overwritten.
 pub fn replace_here(path: &Path, content: &[u8]) -> io::Result<()> {
     put(path, content, Durable::No)
 }
@@ -99,8 +102,8 @@ fn fill(
     Ok(())
 }
 
-/// Gives the file the owner and group of the old one as far as allowed, and returns its mode. Where one of them is lost,
-/// everybody may read: BIRD may have read the old file by just that right.
+/// Gives the file the owner and group of the old one as far as allowed, and returns its mode. Where one of
+/// them is lost, everybody may read: BIRD may have read the old file by just that right.
 fn keep_owner(file: &File, old: Option<&Metadata>) -> io::Result<u32> {
     let Some(old) = old else {
         return Ok(MODE);
@@ -117,7 +120,8 @@ fn keep_owner(file: &File, old: Option<&Metadata>) -> io::Result<u32> {
 }
 
 fn sync_directory(target: &Path) -> io::Result<()> {
-    // A directory may be writable without being readable, and some file systems can't sync one: then it is up to them.
+    // A directory may be writable without being readable, and some file systems can't sync one: then it is up
+    // to them.
     let Ok(directory) = File::open(directory_of(target)) else {
         return Ok(());
     };
@@ -157,7 +161,8 @@ fn temporary_name(target: &Path) -> PathBuf {
     target.with_file_name(OsString::from_vec(name))
 }
 
-/// Removes the temporary files that killed predecessors left for `path`; returns how many. To be called by the only instance.
+/// Removes the temporary files that killed predecessors left for `path`; returns how many. To be called by
+/// the only instance.
 pub fn sweep(path: &Path) -> io::Result<usize> {
     let target = resolve(path)?;
     let prefix = temporary_prefix(&target);
@@ -195,8 +200,8 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
     Err(failed("write", path, &cause))
 }
 
-/// As the kernel's `protected_symlinks`: where everybody may put a link, only that of ourselves or of the directory's
-/// owner is followed, or another user could have us overwrite what he likes.
+/// As the kernel's `protected_symlinks`: where everybody may put a link, only that of ourselves or of the
+/// directory's owner is followed, or another user could have us overwrite what he likes.
 fn trust(link: &Path, found: &Metadata) -> io::Result<()> {
     let directory = fs::metadata(directory_of(link))?;
     let open_to_all = directory.mode() & 0o1002 == 0o1002;
@@ -218,10 +223,12 @@ fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// The content of a regular file of at most `limit` bytes. Nothing else is opened, so this never waits for anybody.
+/// The content of a regular file of at most `limit` bytes. Nothing else is opened, so this never waits for
+/// anybody.
 pub fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let refuse = |error: io::Error| failed("read", path, &error);
-    // Looked at before the open, which has effects on some devices, and again after it, for nobody to slip in between.
+    // Looked at before the open, which has effects on some devices, and again after it, for nobody to slip in
+    // between.
     let found = fs::metadata(path).map_err(refuse)?;
     if !found.is_file() {
         return Err(failed("read", path, &not_a_file(&found)));
@@ -282,4 +289,4 @@ pub fn shown(path: &Path) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,8 +1,8 @@
 //! One daemon at a time: the abstract socket that the reference binds, too, and the pidfile.
 //!
-//! The socket is the lock and vanishes with the process. The pidfile is for others to read: a live pid in it refuses the start,
-//! anything else in it is stale and replaced. It is removed at the end if it still is ours. A link in its place is
-//! never written through.
+//! The socket is the lock and vanishes with the process. The pidfile is for others to read: a live pid in it
+//! refuses the start, anything else in it is stale and replaced. It is removed at the end if it still is
+//! ours. A link in its place is never written through.
 
 use std::fs;
 use std::io::{self, Write};
@@ -11,6 +11,8 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use super::disk::{self, shown};
 use super::sys::process::{self, Pid};
@@ -18,6 +20,11 @@ use super::sys::{self, files};
 
 /// The name that the reference binds in the abstract namespace.
 const NAME: &str = "anycast-healthchecker";
+
+/// How often, and how far apart, the lock is asked for: half a second, which a child of a predecessor outlives on no
+/// machine that could run checks.
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// Bytes of a pidfile: more than any number has.
 const PIDFILE_MAX: usize = 256;
@@ -89,10 +96,11 @@ impl Drop for Instance {
 
 fn lock(name: &str) -> Result<UnixDatagram, String> {
     let bound = SocketAddr::from_abstract_name(name)
-        .and_then(|address| UnixDatagram::bind_addr(&address))
+        .and_then(|address| bind_patiently(&address))
         .map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => format!(
-                "another instance is running: it holds the abstract socket @{name} (ss -xlp shows it); stop it first"
+                "another instance is running: it holds the abstract socket @{name} (ss -xlp shows it); \
+                 stop it first"
             ),
             _ => format!(
                 "cannot bind the abstract socket @{name}: {}",
@@ -104,12 +112,28 @@ fn lock(name: &str) -> Result<UnixDatagram, String> {
     Ok(bound)
 }
 
+/// A daemon that ended while it started a check leaves the name taken for some milliseconds: the kernel wakes the
+/// starter before it closes the child's copies of its descriptors. A restart must not fail over that.
+fn bind_patiently(address: &SocketAddr) -> io::Result<UnixDatagram> {
+    let mut tries = LOCK_TRIES;
+    loop {
+        match UnixDatagram::bind_addr(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 1 => {
+                tries -= 1;
+                thread::sleep(LOCK_PAUSE);
+            }
+            result => return result,
+        }
+    }
+}
+
 /// True if a stale one was replaced.
 fn write_pidfile(path: &Path) -> Result<bool, String> {
     let stale = match read_pid(path) {
         Ok(Some(pid)) if pid != Pid::own() && process::exists(pid) => {
             return Err(format!(
-                "the pidfile {0} names process {1}, which is alive: stop it, or remove the file if {1} is another program",
+                "the pidfile {0} names process {1}, which is alive: stop it, or remove the file \
+                 if {1} is another program",
                 shown(path),
                 pid.number()
             ));
@@ -138,7 +162,8 @@ fn write_pidfile(path: &Path) -> Result<bool, String> {
     Err(format!("pidfile: {error}{hint}"))
 }
 
-/// The process that the file names; `None` for what is no process: empty, garbage, 0, negative or too large a number.
+/// The process that the file names; `None` for what is no process: empty, garbage, 0, negative or too large a
+/// number.
 fn read_pid(path: &Path) -> io::Result<Option<Pid>> {
     let content = match disk::read_bounded(path, PIDFILE_MAX) {
         Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(None),

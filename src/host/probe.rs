@@ -1,6 +1,7 @@
 //! The answers to what the rules of the configuration ask about this host. Looks, and changes nothing.
 //!
-//! Permission is asked of the kernel for the effective user, so that ACLs, read-only mounts and capabilities count.
+//! Permission is asked of the kernel for the effective user, so that ACLs, read-only mounts and capabilities
+//! count.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -19,16 +20,8 @@ const HEAD: usize = 256;
 /// Symbolic links that the kernel follows in one path.
 const MAX_LINKS: u32 = 40;
 
-/// Calls `ask` with the real answers; nothing is known about addresses.
+/// Calls `ask` with the answers that cost nothing: neither BIRD nor the kernel's addresses are asked.
 pub fn with<T>(ask: impl FnOnce(Probes<'_>) -> T) -> T {
-    with_addresses(&|_, _| None, ask)
-}
-
-/// As [`with`], where the caller knows which addresses are assigned.
-pub fn with_addresses<T>(
-    assigned: &dyn Fn(&str, &IpNetwork) -> Option<bool>,
-    ask: impl FnOnce(Probes<'_>) -> T,
-) -> T {
     let path = std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
     let user = user_name();
     ask(Probes {
@@ -37,7 +30,24 @@ pub fn with_addresses<T>(
         target: &target,
         executable: &|command| executable(command, path.as_bytes()),
         interface: &interface,
-        assigned,
+        assigned: &|_, _| None,
+        known_to_bird: &|_, _| None,
+    })
+}
+
+/// As [`with`], for `-c`: also asks which addresses are assigned now, and a BIRD that runs what it knows.
+pub fn with_all<T>(ask: impl FnOnce(Probes<'_>) -> T) -> T {
+    let addresses = super::addresses::dump().ok();
+    let assigned = |interface: &str, prefix: &IpNetwork| {
+        let addresses = addresses.as_ref()?;
+        Some(addresses.covers(interface, prefix))
+    };
+    with(|probes| {
+        ask(Probes {
+            assigned: &assigned,
+            known_to_bird: &super::ask_bird::knows,
+            ..probes
+        })
     })
 }
 
@@ -105,8 +115,8 @@ fn target(path: &Path) -> PathBuf {
     }
 }
 
-/// Looks a command up as execvp does: a name with a slash is a path, any other is looked for along PATH, and what
-/// may not be executed is passed over for a later directory.
+/// Looks a command up as execvp does: a name with a slash is a path, any other is looked for along PATH, and
+/// what may not be executed is passed over for a later directory.
 fn executable(command: &str, path: &[u8]) -> Executable {
     if command.contains('/') {
         return runs(Path::new(command));

@@ -4,19 +4,20 @@
 //! time is never called late because the loop was. The clock is read once a turn. Everything that is decided
 //! is decided by the engine; the one `match` that performs its [`Action`]s is in `perform`.
 
+mod hear;
 mod perform;
 mod start;
+mod troubles;
 mod voice;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::addresses::{Change, Watch};
+use super::addresses::Watch;
 use super::bird_socket::Conversation;
 use super::instance::Instance;
 use super::job::Jobs;
-use super::news::Health;
 use super::notify::Notify;
 use super::status_socket::StatusSocket;
 use super::sys::clock;
@@ -28,10 +29,11 @@ use crate::config::{Config, DaemonConfig};
 use crate::engine::Engine;
 use crate::engine::notice::What;
 use crate::engine::snapshot::HostCounters;
-use crate::engine::vocab::{Event, JobId, Refusal};
-use crate::render::bird_reply::{self, ReplyReader};
+use crate::engine::vocab::{Event, JobId};
+use crate::render::bird_reply::ReplyReader;
 use crate::render::{metrics, status, table};
 use crate::time::{Mono, Now};
+use troubles::Troubles;
 use voice::Voice;
 
 pub use start::{RESOLVE_OPTION, run};
@@ -40,6 +42,8 @@ pub use start::{RESOLVE_OPTION, run};
 const SLOW_TURN: Duration = Duration::from_millis(100);
 /// How soon the addresses are asked for again after the kernel could not tell them.
 const ADDRESSES_RETRY: Duration = Duration::from_secs(1);
+/// How long the look-up of the log server may take: the resolver's own time-outs are 5 s for each of its servers.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The job that looks the log server up; the engine counts its own jobs from 1.
 const RESOLVER: JobId = JobId(u64::MAX);
 
@@ -69,9 +73,10 @@ pub struct Reactor {
     signals: SignalFd,
     jobs: Jobs,
     errands: BTreeMap<JobId, Errand>,
+    /// When the child that looks up the log server has had its time.
+    resolver_until: Option<Mono>,
     talks: Vec<Talk>,
     addresses: Watch,
-    addresses_health: Health,
     addresses_retry: Option<Mono>,
     maintenance: maintenance::Watch,
     status: StatusSocket,
@@ -80,9 +85,7 @@ pub struct Reactor {
     voice: Voice,
     instance: Instance,
     counters: HostCounters,
-    metrics_health: Health,
-    history_health: Health,
-    descriptors_health: Health,
+    troubles: Troubles,
     /// What this turn handled, for the report of a slow one.
     handled: Handled,
     status_changed: bool,
@@ -117,7 +120,7 @@ impl Reactor {
             if let Err(error) = set.wait(timeout) {
                 // Only ENOMEM is left by now. The deadline still holds; nothing was ready.
                 let cause = super::sys::cause(&error);
-                self.descriptors_health.failed(self.now.mono, || cause);
+                self.troubles.descriptors.failed(self.now.mono, || cause);
             }
             self.now = clock::now();
             self.handled = Handled::default();
@@ -166,6 +169,7 @@ impl Reactor {
             self.maintenance.next_rescan(),
             self.addresses_retry,
             self.watchdog_at,
+            self.resolver_until,
         ];
         all.into_iter().flatten().min()
     }
@@ -192,113 +196,6 @@ impl Reactor {
         self.work_off();
     }
 
-    fn take_signals(&mut self) {
-        let signals = self.signals.read();
-        if let Some(signal) = signals.stop {
-            self.notify.stopping(self.now.mono);
-            self.events.push_back(Event::Stop { signal });
-        }
-        if signals.hangup {
-            self.reload();
-        }
-        if signals.urgent {
-            self.events.push_back(Event::RunNow);
-        }
-        if signals.child {
-            self.reap();
-        }
-        self.work_off();
-    }
-
-    fn reap(&mut self) {
-        let mut finished = Vec::new();
-        self.jobs.reap(&mut finished);
-        self.handled.ended += finished.len();
-        for super::job::Finished { job, ended, output } in finished {
-            let event = match self.errands.remove(&job) {
-                None => Event::JobEnded { job, ended, output },
-                Some(Errand::Reconfigure) => {
-                    let outcome = bird_reply::judge_output(&output.stdout, &output.stderr, ended);
-                    Event::ReconfigureEnded { job, outcome }
-                }
-                Some(Errand::Resolve) => {
-                    self.voice.resolved(self.now.mono, ended, &output);
-                    continue;
-                }
-            };
-            self.events.push_back(event);
-        }
-    }
-
-    /// Goes on with every conversation in which BIRD has said something.
-    fn hear_bird(&mut self, set: &PollSet) {
-        for talk in std::mem::take(&mut self.talks) {
-            let Talk {
-                job,
-                mut conversation,
-                mut reader,
-                slot,
-            } = talk;
-            if !set.ready(slot) {
-                self.talks.push(Talk {
-                    job,
-                    conversation,
-                    reader,
-                    slot,
-                });
-                continue;
-            }
-            let outcome = match conversation.readable(|bytes| reader.feed(bytes)) {
-                Ok(None) => {
-                    self.talks.push(Talk {
-                        job,
-                        conversation,
-                        reader,
-                        slot: Slot::NONE,
-                    });
-                    continue;
-                }
-                Ok(Some(verdict)) => verdict,
-                Err(cause) => Err(Refusal::Unreachable(cause)),
-            };
-            self.events
-                .push_back(Event::ReconfigureEnded { job, outcome });
-        }
-    }
-
-    fn take_addresses(&mut self, result: std::io::Result<Change>) {
-        match result {
-            Ok(change) => {
-                self.addresses_retry = None;
-                self.addresses_health.works(self.now.mono);
-                if change == Change::Changed {
-                    self.events
-                        .push_back(Event::Addresses(self.addresses.addresses()));
-                }
-            }
-            Err(error) => {
-                self.addresses_health
-                    .failed(self.now.mono, || super::sys::cause(&error));
-                self.addresses_retry = Some(self.now.mono + ADDRESSES_RETRY);
-            }
-        }
-    }
-
-    fn take_maintenance(&mut self, seen: Vec<(std::path::PathBuf, bool)>) {
-        let events = seen
-            .into_iter()
-            .map(|(path, present)| Event::Maintenance { path, present });
-        self.events.extend(events);
-    }
-
-    fn answer_status(&mut self) {
-        self.handled.documents += 1;
-        let (engine, now, counters) = (&self.engine, self.now, self.count());
-        self.status.ready(now.mono, || {
-            status::json(&engine.snapshot(), &counters, now, std::process::id())
-        });
-    }
-
     fn do_what_is_due(&mut self) {
         let now = self.now.mono;
         let is_due = |at: Option<Mono>| at.is_some_and(|at| at <= now);
@@ -322,6 +219,11 @@ impl Reactor {
                 .notify
                 .watchdog_interval()
                 .map(|interval| now + interval);
+        }
+        if is_due(self.resolver_until) {
+            self.resolver_until = None;
+            // It is reaped as an errand that failed. One that can't be killed ends by itself, at last.
+            let _ = self.jobs.kill(RESOLVER);
         }
         if is_due(self.voice.next_deadline()) {
             self.voice.tick(now);
@@ -362,14 +264,7 @@ impl Reactor {
     /// Says what the rooms have to say about their troubles.
     fn tell_news(&mut self) {
         let mut news = self.voice.take_news();
-        for health in [
-            &mut self.addresses_health,
-            &mut self.metrics_health,
-            &mut self.history_health,
-            &mut self.descriptors_health,
-        ] {
-            news.append(&mut health.take_news());
-        }
+        news.append(&mut self.troubles.take_news());
         news.append(&mut self.maintenance.take_news());
         news.append(&mut self.status.take_news());
         for item in news {
@@ -412,10 +307,11 @@ impl Reactor {
         let path = config.directory.join(METRICS_FILE);
         let text = metrics::metrics(&self.engine.snapshot(), &self.count(), self.now, alive);
         match disk::replace_fast(&path, text.as_bytes()) {
-            Ok(()) => self.metrics_health.works(self.now.mono),
+            Ok(()) => self.troubles.metrics.works(self.now.mono),
             Err(error) => {
                 self.counters.metrics_failures += 1;
-                self.metrics_health
+                self.troubles
+                    .metrics
                     .failed(self.now.mono, || error.to_string());
             }
         }

@@ -1,14 +1,15 @@
 //! BIRD's answers to `configure`: from its control socket by code, from a command by code or by its words.
 //!
-//! A reconfiguration has succeeded when BIRD says that it took the configuration (0003, 0004, 0005), and never because
-//! a command ended with status 0: `birdc` of BIRD 1.6 does so whatever happened. The last line of a reply decides;
-//! the lines before it may hold anything, even `8000 <line overflow>` for a long path. What is kept for quoting is
-//! bounded, and BIRD's note of progress (0002) is never part of it.
+//! A reconfiguration has succeeded when BIRD says that it took the configuration (0003, 0004, 0005), and
+//! never because a command ended with status 0: `birdc` of BIRD 1.6 does so whatever happened. The last
+//! line of a reply decides; the lines before it may hold anything, even `8000 <line overflow>` for a long
+//! path. What is kept for quoting is bounded, and BIRD's note of progress (0002) is never part of it.
 
 use super::escape;
 use crate::engine::vocab::{Accepted, Captured, Ended, Refusal};
 
-/// Bytes of a line that are looked at. BIRD's own lines end at about 510; the rest of a longer one is dropped.
+/// Bytes of a line that are looked at. BIRD's own lines end at about 510; the rest of a longer one is
+/// dropped.
 const LINE_MAX: usize = 1024;
 
 /// Bytes of BIRD's words that are quoted: a few of its error messages, and still one line of a log.
@@ -88,12 +89,12 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Reads a conversation over the control socket as its bytes come in: BIRD's greeting, then the reply to one command.
+/// Reads a conversation over the control socket as its bytes come in: BIRD's greeting, then the reply to
+/// one command.
 #[derive(Debug, Default)]
 pub struct ReplyReader {
     /// The beginning of a line whose end is not there yet.
     line: Vec<u8>,
-    version: Option<String>,
     /// The code of the last line that had one: the code of continuation lines without.
     code: u16,
     quote: Quote,
@@ -104,13 +105,8 @@ impl ReplyReader {
         ReplyReader::default()
     }
 
-    /// BIRD's version, as soon as it has greeted.
-    pub fn version(&self) -> Option<&str> {
-        self.version.as_deref()
-    }
-
-    /// Takes what has arrived. Once the reply is complete the verdict is returned, and whatever follows is of no
-    /// interest.
+    /// Takes what has arrived. Once the reply is complete the verdict is returned, and whatever follows is
+    /// of no interest.
     pub fn feed(&mut self, bytes: &[u8]) -> Option<Result<Accepted, Refusal>> {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let (text, ended) = match piece.split_last() {
@@ -152,7 +148,6 @@ impl ReplyReader {
         };
         self.code = parsed.code;
         if parsed.code == GREETING {
-            self.version = parse_version(parsed.words);
             return None;
         }
         if parsed.code != READING_CONFIGURATION {
@@ -171,7 +166,7 @@ impl ReplyReader {
 }
 
 /// `2.0.12` out of `BIRD 2.0.12 ready.`, with or without the code in front.
-pub fn parse_version(greeting: &str) -> Option<String> {
+fn parse_version(greeting: &str) -> Option<String> {
     let words = Line::parse(greeting).map_or(greeting, |line| line.words);
     let version = words
         .trim()
@@ -184,9 +179,9 @@ pub fn parse_version(greeting: &str) -> Option<String> {
 
 /// The verdict on a command that was to have BIRD reconfigured.
 ///
-/// BIRD's acceptance must be a line of its own in the output and belong to the last reply there: a wrapper may print
-/// more behind it, but a second greeting (of the other family's BIRD, say) starts a reply that must be good as well.
-/// A command that did not end with status 0 has failed whatever it says.
+/// BIRD's acceptance must be a line of its own in the output and belong to the last reply there: a wrapper
+/// may print more behind it, but a second greeting (of the other family's BIRD, say) starts a reply that
+/// must be good as well. A command that did not end with status 0 has failed whatever it says.
 pub fn judge_output(
     stdout: &Captured,
     stderr: &Captured,

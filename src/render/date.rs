@@ -1,7 +1,7 @@
 //! Moments and spans as people read them.
 //!
-//! Local time comes in as a [`Calendar`], because only the host knows the zone; UTC needs nothing but arithmetic and
-//! is done here, right for every year that a `Wall` can hold.
+//! Local time comes in as a [`Calendar`], because only the host knows the zone; UTC needs nothing but
+//! arithmetic and is done here, right for every year that a `Wall` can hold.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -27,7 +27,8 @@ pub fn utc(moment: Wall) -> Calendar {
 
 /// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar without end.
 ///
-/// Years are counted from March, so that the leap day is the last of its year; 400 years, an era, have 146,097 days.
+/// Years are counted from March, so that the leap day is the last of its year; 400 years, an era, have
+/// 146,097 days.
 fn civil(days: i64) -> (i32, u32, u32) {
     let from_march_0000 = days + 719_468;
     let era = from_march_0000.div_euclid(146_097);

@@ -1,8 +1,9 @@
 //! Text from outside made fit for a line, a terminal, a label or a JSON string.
 //!
-//! Output of checks, names of services and answers of programs may hold anything. Whatever is shown goes through
-//! here: one record stays one line, a terminal obeys nobody but its owner, and what cannot be shown is made visible
-//! rather than dropped. The escapes are meant to be seen; only those of JSON and of labels can be turned back.
+//! Output of checks, names of services and answers of programs may hold anything. Whatever is shown goes
+//! through here: one record stays one line, a terminal obeys nobody but its owner, and what cannot be shown
+//! is made visible rather than dropped. The escapes are meant to be seen; only those of JSON and of labels
+//! can be turned back.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -56,8 +57,8 @@ pub fn visible_bytes(bytes: &[u8]) -> String {
     out
 }
 
-/// Appends `text` as a JSON string, quotes included. C1 and DEL are escaped too, though JSON does not ask for it:
-/// people read these files with `tail`.
+/// Appends `text` as a JSON string, quotes included. C1 and DEL are escaped too, though JSON does not ask
+/// for it: people read these files with `tail`.
 pub fn push_json(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
@@ -76,6 +77,9 @@ pub fn push_json(out: &mut String, text: &str) {
 
 /// Appends `text` as the value of a Prometheus label, without the quotes.
 pub fn push_label(out: &mut String, text: &str) {
+    if !text.contains(['"', '\\', '\n']) {
+        return out.push_str(text);
+    }
     for c in text.chars() {
         match c {
             '"' => out.push_str("\\\""),
@@ -97,8 +101,8 @@ pub fn head(text: &str, bytes: usize) -> &str {
 
 /// `text` in at most `columns` characters; what is cut off shows as `…`.
 ///
-/// Columns are counted as characters: names of services and prefixes are not written in double-width scripts, and the
-/// table that tells of them needs no table of Unicode for it.
+/// Columns are counted as characters: names of services and prefixes are not written in double-width
+/// scripts, and the table that tells of them needs no table of Unicode for it.
 pub fn fit(text: &str, columns: usize) -> Cow<'_, str> {
     // The index of the first character that is one too many, and of the one before it.
     let mut last = 0;

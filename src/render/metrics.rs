@@ -1,8 +1,9 @@
 //! The state of the daemon as Prometheus text.
 //!
-//! The first families are those of the program that this one replaces, with the same names, labels, types, HELP
-//! texts and order; the rest is ours. One table holds them all, so that a name and its HELP text stand beside what
-//! they count. A service with several prefixes has one sample for each where the label `ip_prefix` exists.
+//! The first families are those of the program that this one replaces, with the same names, labels, types,
+//! HELP texts and order; the rest is ours. One table holds them all, so that a name and its HELP text stand
+//! beside what they count. A service with several prefixes has one sample for each where the label
+//! `ip_prefix` exists.
 //!
 //! Left out on purpose: time stamps (the textfile collector refuses them) and histograms.
 
@@ -12,13 +13,12 @@ use std::time::Duration;
 use super::escape;
 use crate::config::Family;
 use crate::engine::snapshot::{FamilyView, HostCounters, ServiceView, Snapshot};
-use crate::engine::vocab::Reason;
 use crate::time::Now;
 
 const PREFIX: &str = "anycast_healthchecker_";
 
-/// Bytes that a service with one prefix adds: thirteen samples of about 110 bytes. It sizes the first allocation, so
-/// that the text of 10,000 services is not copied a dozen times while it grows.
+/// Bytes that a service with one prefix adds: thirteen samples of about 110 bytes. It sizes the first
+/// allocation, so that the text of 10,000 services is not copied a dozen times while it grows.
 const BYTES_PER_SERVICE: usize = 1500;
 
 /// Bytes of everything that does not depend on the number of services.
@@ -32,7 +32,8 @@ struct Daemon<'a> {
     alive: bool,
 }
 
-/// One family of metrics: its name behind the common prefix, its type, its HELP text and where its samples come from.
+/// One family of metrics: its name behind the common prefix, its type, its HELP text and where its samples
+/// come from.
 struct Metric {
     name: &'static str,
     kind: &'static str,
@@ -40,15 +41,18 @@ struct Metric {
     source: Source,
 }
 
-/// What a family has samples for. `None` is no sample; the text is one more label, `name="value"`, or empty.
+/// Samples that differ in one more label, `name="value"`; it is empty where there is but one sample.
+type ByLabel<Value> = &'static [(&'static str, Value)];
+
+/// What a family has samples for; `None` is no sample.
 enum Source {
     /// Each prefix of each service; the number is the prefix's index.
     Prefix(fn(&ServiceView<'_>, usize, Now) -> Option<f64>),
     /// Each prefix of each service, as it is written in the configuration.
     Configured,
-    Service(&'static [(&'static str, fn(&ServiceView<'_>, Now) -> Option<f64>)]),
-    Family(&'static [(&'static str, fn(&FamilyView<'_>) -> Option<f64>)]),
-    Daemon(&'static [(&'static str, fn(&Daemon<'_>) -> f64)]),
+    Service(ByLabel<fn(&ServiceView<'_>, Now) -> Option<f64>>),
+    Family(ByLabel<fn(&FamilyView<'_>) -> Option<f64>>),
+    Daemon(ByLabel<fn(&Daemon<'_>) -> f64>),
 }
 
 #[rustfmt::skip]
@@ -102,9 +106,9 @@ const METRICS: &[Metric] = &[
         source: Source::Service(&[("", |service, now| {
             service.counters.last_change.map(|at| seconds(now.mono.since(at))) })]) },
     Metric { name: "service_maintenance", kind: "gauge",
-        help: "Whether the maintenance file holds the service down: 0 = no, 1 = yes",
+        help: "Whether the maintenance file of the service exists: 0 = no, 1 = yes",
         source: Source::Service(&[("", |service, _| {
-            Some(flag(matches!(service.reason, Reason::Maintenance { .. }))) })]) },
+            Some(flag(service.maintenance)) })]) },
     Metric { name: "prefix_advertised", kind: "gauge",
         help: "Whether the prefix is in the list that BIRD may export: 0 = no, 1 = yes",
         source: Source::Prefix(|service, index, _| service.advertised.get(index).copied().map(flag)) },
@@ -169,7 +173,7 @@ pub fn metrics(snapshot: &Snapshot, host: &HostCounters, now: Now, alive: bool) 
         alive,
     };
     let labels = Labels::of(&snapshot.services);
-    let mut out = String::with_capacity(BYTES_FIXED + labels.ends.len() * BYTES_PER_SERVICE);
+    let mut out = String::with_capacity(BYTES_FIXED + labels.rows.len() * BYTES_PER_SERVICE);
     for metric in METRICS {
         for (word, text) in [("HELP", metric.help), ("TYPE", metric.kind)] {
             writeln!(out, "# {word} {PREFIX}{} {text}", metric.name).unwrap_or_default();
@@ -180,73 +184,88 @@ pub fn metrics(snapshot: &Snapshot, host: &HostCounters, now: Now, alive: bool) 
 }
 
 fn samples(out: &mut String, metric: &Metric, daemon: &Daemon, labels: &Labels) {
-    let name = metric.name;
+    let name = &format!("{PREFIX}{}", metric.name);
     let services = &daemon.snapshot.services;
     match &metric.source {
         Source::Prefix(value) => {
-            let mut row = 0;
+            let mut rows = labels.rows.iter();
             for service in services {
-                for index in 0..service.config.prefixes.len() {
+                for (index, row) in rows
+                    .by_ref()
+                    .take(service.config.prefixes.len())
+                    .enumerate()
+                {
                     if let Some(value) = value(service, index, daemon.now) {
-                        sample(out, name, labels.of_row(row), value);
+                        sample(out, name, "", labels.of_prefix(row), value);
                     }
-                    row += 1;
                 }
             }
         }
         Source::Configured => {
             for service in services {
-                for text in &service.config.prefix_texts {
-                    sample(out, name, &prefix_labels(text, &service.config.name), 1.0);
+                for index in 0..service.config.prefixes.len() {
+                    let text = service.config.prefix_text(index);
+                    let mut labels = String::new();
+                    push_pair(&mut labels, "ip_prefix", &text);
+                    labels.push(',');
+                    push_pair(&mut labels, "service_name", &service.config.name);
+                    sample(out, name, "", &labels, 1.0);
                 }
             }
         }
         Source::Service(by_label) => {
-            let mut text = String::new();
+            let mut rows = labels.rows.iter();
             for service in services {
+                // A service has one prefix at least, and every row of it ends with the service's label.
+                let mut rows = rows.by_ref().take(service.config.prefixes.len());
+                let label = rows.next().map_or("", |row| labels.of_service(row));
+                rows.for_each(drop);
                 for (more, value) in *by_label {
-                    let Some(value) = value(service, daemon.now) else {
-                        continue;
-                    };
-                    text.clear();
-                    text.push_str(more);
-                    if !more.is_empty() {
-                        text.push(',');
+                    if let Some(value) = value(service, daemon.now) {
+                        sample(out, name, more, label, value);
                     }
-                    push_pair(&mut text, "service_name", &service.config.name);
-                    sample(out, name, &text, value);
                 }
             }
         }
         Source::Family(by_label) => {
             for family in &daemon.snapshot.families {
-                let word = family_word(family.family);
+                let label = format!("family=\"{}\"", family_word(family.family));
                 for (more, value) in *by_label {
-                    let comma = if more.is_empty() { "" } else { "," };
                     if let Some(value) = value(family) {
-                        sample(out, name, &format!("family=\"{word}\"{comma}{more}"), value);
+                        sample(out, name, &label, more, value);
                     }
                 }
             }
         }
         Source::Daemon(by_label) => {
             for (label, value) in *by_label {
-                sample(out, name, label, value(daemon));
+                sample(out, name, label, "", value(daemon));
             }
         }
     }
 }
 
-fn sample(out: &mut String, name: &str, labels: &str, value: f64) {
-    out.push_str(PREFIX);
+/// One line: the name, up to two pieces of labels and the value.
+fn sample(out: &mut String, name: &str, first: &str, second: &str, value: f64) {
     out.push_str(name);
-    if !labels.is_empty() {
+    if !first.is_empty() || !second.is_empty() {
         out.push('{');
-        out.push_str(labels);
+        out.push_str(first);
+        if !first.is_empty() && !second.is_empty() {
+            out.push(',');
+        }
+        out.push_str(second);
         out.push('}');
     }
-    // Debug prints the shortest text that reads back as the same number, and `1.0` for one.
-    writeln!(out, " {value:?}").unwrap_or_default();
+    out.push(' ');
+    // Most values are 0 or 1, and the general way takes ten times as long.
+    match value {
+        0.0 => out.push_str("0.0"),
+        1.0 => out.push_str("1.0"),
+        // Debug prints the shortest text that reads back as the same number.
+        _ => write!(out, "{value:?}").unwrap_or_default(),
+    }
+    out.push('\n');
 }
 
 pub fn family_word(family: Family) -> &'static str {
@@ -263,40 +282,46 @@ fn push_pair(out: &mut String, name: &str, value: &str) {
     out.push('"');
 }
 
-fn prefix_labels(prefix: &str, service: &str) -> String {
-    let mut out = String::with_capacity(prefix.len() + service.len() + 32);
-    push_pair(&mut out, "ip_prefix", prefix);
-    out.push(',');
-    push_pair(&mut out, "service_name", service);
-    out
-}
-
-/// The labels of every prefix of every service, made once and used by seven families.
+/// The labels of every prefix of every service, made once for all families.
 struct Labels {
     text: String,
-    /// Where each row's labels end; the next row begins there.
-    ends: Vec<usize>,
+    rows: Vec<Row>,
+}
+
+/// Where in the text the labels of a prefix stand: its own, then that of its service.
+struct Row {
+    prefix: usize,
+    service: usize,
+    end: usize,
 }
 
 impl Labels {
     fn of(services: &[ServiceView]) -> Labels {
-        let mut labels = Labels {
-            text: String::new(),
-            ends: Vec::new(),
-        };
+        let mut text = String::new();
+        let mut rows = Vec::new();
         for service in services {
-            for prefix in &service.config.prefixes {
-                let row = prefix_labels(&prefix.to_string(), &service.config.name);
-                labels.text.push_str(&row);
-                labels.ends.push(labels.text.len());
+            for network in &service.config.prefixes {
+                let prefix = text.len();
+                // An address holds nothing that would have to be escaped.
+                write!(text, "ip_prefix=\"{network}\",").unwrap_or_default();
+                let service_at = text.len();
+                push_pair(&mut text, "service_name", &service.config.name);
+                rows.push(Row {
+                    prefix,
+                    service: service_at,
+                    end: text.len(),
+                });
             }
         }
-        labels
+        Labels { text, rows }
     }
 
-    fn of_row(&self, row: usize) -> &str {
-        let start = if row == 0 { 0 } else { self.ends[row - 1] };
-        &self.text[start..self.ends[row]]
+    fn of_prefix(&self, row: &Row) -> &str {
+        &self.text[row.prefix..row.end]
+    }
+
+    fn of_service(&self, row: &Row) -> &str {
+        &self.text[row.service..row.end]
     }
 }
 

@@ -14,3 +14,6 @@ pub mod syslog;
 pub mod table;
 pub mod test_report;
 pub mod words;
+
+#[cfg(test)]
+mod sample;

@@ -1,20 +1,25 @@
 //! BIRD's list of prefixes, `define NAME = [ ... ];`: written strictly, read liberally.
 //!
-//! What is written is read by BIRD 1.6, 2 and 3, and by the program that this one replaces: one prefix a line, the
-//! dummy first, no comma after the last. What is read may have been written by anybody: every prefix that BIRD could
-//! have announced from it is found, so that no restart withdraws one, and the first thing that calls for a new file is
-//! named. No input makes the reader panic, and its time is linear in the length of the text.
+//! What is written is read by BIRD 1.6, 2 and 3, and by the program that this one replaces: one prefix a
+//! line, the dummy first, no comma after the last. What is read may have been written by anybody: every
+//! prefix that BIRD could have announced from it is found, so that no restart withdraws one, and the first
+//! thing that calls for a new file is named. No input makes the reader panic, and its time is linear in the
+//! length of the text.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::net::{IpAddr, Ipv4Addr};
 
 use ipnetwork::IpNetwork;
 
+use self::item::{Parsed, parse};
+use self::lexer::{Lexer, Token};
 use super::{date, escape};
 use crate::config::{Family, FamilyConfig};
 use crate::engine::vocab::{FoundFile, Repair};
 use crate::time::Calendar;
+
+mod item;
+mod lexer;
 
 /// Characters of an unreadable word that a complaint quotes; enough to find it, and still one short line.
 const QUOTED_MAX: usize = 60;
@@ -56,15 +61,11 @@ pub fn write(
 
 /// What a prefix file announces, and whether it has to be written anew.
 ///
-/// Of several lists the one named `variable` counts. If there is none of that name, all that are there count: the
-/// variable has been renamed in the configuration, and that alone must withdraw nothing.
+/// Of several lists the one named `variable` counts. If there is none of that name, all that are there
+/// count: the variable has been renamed in the configuration, and that alone must withdraw nothing.
 pub fn read(text: &[u8], family: Family, variable: &str, dummy: &IpNetwork) -> FoundFile {
     let mut reader = Reader {
-        lexer: Lexer {
-            text,
-            at: 0,
-            problem: None,
-        },
+        lexer: Lexer::of(text),
         family,
         variable,
         ours: None,
@@ -74,7 +75,8 @@ pub fn read(text: &[u8], family: Family, variable: &str, dummy: &IpNetwork) -> F
         problem: None,
     };
     reader.statements();
-    // The lexer's problems lie in the text like the reader's; of the two first ones either is as good to know.
+    // The lexer's problems lie in the text like the reader's; of the two first ones either is as good to
+    // know.
     let problem = reader.problem.or(reader.lexer.problem);
     let found_ours = reader.ours.is_some();
     let mut prefixes = reader.ours.unwrap_or(reader.others);
@@ -89,115 +91,6 @@ pub fn read(text: &[u8], family: Family, variable: &str, dummy: &IpNetwork) -> F
         None
     };
     FoundFile { prefixes, repair }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Token<'a> {
-    /// A run of anything that is no blank and no punctuation; quotes of a symbol are taken off.
-    Word(&'a [u8]),
-    /// `= [ ] ; ,`
-    Mark(u8),
-}
-
-/// BIRD's lexical rules as far as a list of prefixes needs them.
-struct Lexer<'a> {
-    text: &'a [u8],
-    at: usize,
-    problem: Option<String>,
-}
-
-impl<'a> Lexer<'a> {
-    fn peek(&self) -> Option<u8> {
-        self.text.get(self.at).copied()
-    }
-
-    fn complain(&mut self, what: impl FnOnce() -> String) {
-        if self.problem.is_none() {
-            self.problem = Some(what());
-        }
-    }
-
-    /// Moves behind the next `end`; to the end of the text, and false, if there is none.
-    fn skip_past(&mut self, end: &[u8]) -> bool {
-        let rest = &self.text[self.at..];
-        match rest.windows(end.len()).position(|window| window == end) {
-            Some(distance) => {
-                self.at += distance + end.len();
-                true
-            }
-            None => {
-                self.at = self.text.len();
-                false
-            }
-        }
-    }
-
-    fn next(&mut self) -> Option<Token<'a>> {
-        loop {
-            let start = self.at;
-            let byte = self.peek()?;
-            match byte {
-                b' ' | b'\t' | b'\n' => self.at += 1,
-                // What splits words for us and for no version of BIRD.
-                0..=32 | 0x7f => {
-                    self.at += 1;
-                    self.complain(|| format!("the character \\x{byte:02x}, which BIRD refuses"));
-                }
-                b'#' => {
-                    self.skip_past(b"\n");
-                }
-                b'/' if self.text[start..].starts_with(b"/*") => {
-                    self.at += 2;
-                    if !self.skip_past(b"*/") {
-                        self.complain(|| "a comment without end".to_string());
-                    }
-                }
-                b'=' | b'[' | b']' | b';' | b',' => {
-                    self.at += 1;
-                    return Some(Token::Mark(byte));
-                }
-                b'"' => {
-                    self.at += 1;
-                    self.skip_past(b"\"");
-                    return Some(Token::Word(&self.text[start..self.at]));
-                }
-                b'\'' => return Some(self.quoted_symbol()),
-                _ => return Some(self.word()),
-            }
-        }
-    }
-
-    fn quoted_symbol(&mut self) -> Token<'a> {
-        self.at += 1;
-        let start = self.at;
-        let closed = self.skip_past(b"'");
-        let end = if closed { self.at - 1 } else { self.at };
-        Token::Word(&self.text[start..end])
-    }
-
-    fn word(&mut self) -> Token<'a> {
-        let start = self.at;
-        while let Some(byte) = self.peek() {
-            match byte {
-                0..=32 | 0x7f | b'=' | b'[' | b']' | b';' | b',' | b'#' => break,
-                b'/' if self.text[self.at..].starts_with(b"/*") => break,
-                // The lengths of a pattern, {24,32}, belong to the prefix in front of them.
-                b'{' => {
-                    while let Some(inside) = self.peek() {
-                        if matches!(inside, b']' | b';' | b'\n') {
-                            break;
-                        }
-                        self.at += 1;
-                        if inside == b'}' {
-                            break;
-                        }
-                    }
-                }
-                _ => self.at += 1,
-            }
-        }
-        Token::Word(&self.text[start..self.at])
-    }
 }
 
 struct Reader<'a> {
@@ -354,8 +247,10 @@ impl<'a> Reader<'a> {
             several => {
                 let joined = several.concat();
                 match parse(&joined) {
-                    Some(parsed) => self.take(parsed, &joined, prefixes),
-                    None => return self.words_without_comma(words, prefixes),
+                    Some(parsed) if several.windows(2).all(may_part) => {
+                        self.take(parsed, &joined, prefixes);
+                    }
+                    _ => return self.words_without_comma(words, prefixes),
                 }
             }
         }
@@ -400,6 +295,15 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Whether BIRD takes a blank between these two words of a prefix: around the slash, and before a pattern.
+fn may_part(words: &[&[u8]]) -> bool {
+    words[0].ends_with(b"/")
+        || words[1].starts_with(b"/")
+        || words[1].starts_with(b"+")
+        || words[1].starts_with(b"-")
+        || words[1].starts_with(b"{")
+}
+
 /// The longest part of a word that is quoted.
 fn head(word: &[u8]) -> &[u8] {
     &word[..word.len().min(QUOTED_MAX)]
@@ -408,66 +312,6 @@ fn head(word: &[u8]) -> &[u8] {
 fn quote(word: &[u8]) -> String {
     let ellipsis = if word.len() > QUOTED_MAX { "…" } else { "" };
     format!("'{}{ellipsis}'", escape::visible_bytes(head(word)))
-}
-
-struct Parsed {
-    prefix: IpNetwork,
-    /// Why it should not be written like that.
-    oddity: Option<&'static str>,
-}
-
-/// A prefix as BIRD reads it, and a little more.
-fn parse(word: &[u8]) -> Option<Parsed> {
-    let text = std::str::from_utf8(word).ok()?;
-    let (address, rest) = match text.split_once('/') {
-        Some((address, rest)) => (address, Some(rest)),
-        None => (text.trim_end_matches(['+', '-']), None),
-    };
-    let address = parse_address(address)?;
-    let longest = match address {
-        IpAddr::V4(_) => 32,
-        IpAddr::V6(_) => 128,
-    };
-    let Some(rest) = rest else {
-        let prefix = IpNetwork::new(address, longest).ok()?;
-        let oddity = Some("has no length, so that BIRD matches nothing with it");
-        return Some(Parsed { prefix, oddity });
-    };
-    let digits = rest
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(rest.len());
-    let (length, pattern) = rest.split_at(digits);
-    let length: u8 = length.parse().ok()?;
-    let prefix = IpNetwork::new(address, length).ok()?;
-    let oddity = match pattern {
-        "" => None,
-        "+" | "-" => Some("is a pattern and not a prefix"),
-        braces if braces.starts_with('{') && braces.ends_with('}') => {
-            Some("is a pattern and not a prefix")
-        }
-        _ => return None,
-    };
-    Some(Parsed { prefix, oddity })
-}
-
-/// Like the standard library's, except that BIRD reads `010.0.0.1` as ten and so do we.
-fn parse_address(text: &str) -> Option<IpAddr> {
-    if let Ok(address) = text.parse() {
-        return Some(address);
-    }
-    let mut octets = [0_u8; 4];
-    let mut parts = text.split('.');
-    for octet in &mut octets {
-        let part = parts.next()?;
-        if part.is_empty() || !part.bytes().all(|byte| byte.is_ascii_digit()) {
-            return None;
-        }
-        *octet = part.parse().ok()?;
-    }
-    parts
-        .next()
-        .is_none()
-        .then(|| Ipv4Addr::from(octets).into())
 }
 
 #[cfg(test)]

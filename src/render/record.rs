@@ -1,7 +1,8 @@
 //! One record of the log in each of its forms: text line, JSON object, journald line.
 //!
-//! A form is one line without its end, whatever the record holds; the forms for the network are in `syslog.rs`. The
-//! message comes ready from `words.rs`, which is asked only for what the log level lets through.
+//! A form is one line without its end, whatever the record holds; the forms for the network are in
+//! `syslog.rs`. The message comes ready from `words.rs`, which is asked only for what the log level lets
+//! through.
 
 use std::fmt::Write;
 use std::rc::Rc;
@@ -19,7 +20,8 @@ pub const PROGRAM: &str = "anycast-healthchecker";
 /// What stands for the service when the daemon speaks of itself: the reference's name for its main thread.
 pub const DAEMON: &str = "MainThread";
 
-/// Columns to which names of services are padded at most; a single long name must not push every message off the screen.
+/// Columns to which names of services are padded at most; a single long name must not push every message
+/// off the screen.
 const NAME_WIDTH_MAX: usize = 40;
 
 /// Everything that a line of the log tells.
@@ -35,7 +37,7 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// The record of a notice, or `None` if nothing below `threshold` is asked for.
+    /// The record of a notice, or `None` if it lies below `threshold`; then its message is never made.
     pub fn of(notice: &'a Notice, threshold: Level, at: Calendar, pid: u32) -> Option<Record<'a>> {
         let level = words::level(&notice.what);
         if level < threshold {
@@ -168,7 +170,7 @@ pub fn json_of(record: &Record, name: &str, message: &str) -> String {
             out,
             ", \"ip_check_disabled\": {}, \"status\": \"{}\"",
             config.ip_check_disabled,
-            words::status(status)
+            status_word(status)
         )
         .unwrap_or_default();
     }
@@ -182,6 +184,15 @@ pub fn json_of(record: &Record, name: &str, message: &str) -> String {
     escape::push_json(&mut out, name);
     out.push('}');
     out
+}
+
+/// The documented values, of which there are three: the state of a service whose check never runs is unknown.
+fn status_word(status: Status) -> &'static str {
+    match status {
+        Status::Up => "up",
+        Status::Down => "down",
+        Status::Unknown | Status::Disabled => "unknown",
+    }
 }
 
 fn push_prefix(out: &mut String, prefix: &IpNetwork) {

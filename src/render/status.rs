@@ -1,9 +1,9 @@
 //! The status document: what `--status --json` prints, and what the table of `--status` is made from.
 //!
-//! The daemon makes it from a snapshot and sends it over the status socket; the client, which may be of another
-//! version, reads it back. So every number has its unit in its name, every moment stands there twice, for people and
-//! for programs, and a field that is new to the reader is passed over. Services stand in the order of the
-//! configuration; bringing the ill ones to the front is the table's business.
+//! The daemon makes it from a snapshot and sends it over the status socket; the client, which may be of
+//! another version, reads it back. So every number has its unit in its name, every moment stands there
+//! twice, for people and for programs, and a field that is new to the reader is passed over. Services stand
+//! in the order of the configuration; bringing the ill ones to the front is the table's business.
 
 use std::time::Duration;
 
@@ -15,115 +15,10 @@ use crate::engine::snapshot::{FamilyView, HostCounters, ServiceView, Snapshot};
 use crate::engine::vocab::{Reason, Status, Verdict};
 use crate::time::{Mono, Now};
 
+mod document;
 mod shape;
 
-#[derive(Clone, Debug, PartialEq, SerJson, DeJson)]
-pub struct Document {
-    pub program: String,
-    pub version: String,
-    pub pid: u32,
-    /// ISO 8601, UTC; the same again in seconds since 1970.
-    pub started: String,
-    pub started_unix: i64,
-    pub uptime_seconds: f64,
-    pub summary: Summary,
-    pub families: Vec<FamilyDoc>,
-    pub services: Vec<ServiceDoc>,
-    pub checks_running: usize,
-    pub checks_waiting: usize,
-    pub config: ConfigDoc,
-    pub log_lines_dropped: u64,
-    pub metrics_write_failures: u64,
-    pub history_write_failures: u64,
-}
-
-/// How many services are in which state; those under maintenance are among the ones that are down.
-#[derive(Clone, Debug, Default, PartialEq, SerJson, DeJson)]
-pub struct Summary {
-    pub services: usize,
-    pub up: usize,
-    pub down: usize,
-    pub unknown: usize,
-    pub disabled: usize,
-    pub maintenance: usize,
-}
-
-#[derive(Clone, Debug, PartialEq, SerJson, DeJson)]
-#[nserde(serialize_none_as_null)]
-pub struct FamilyDoc {
-    /// `ipv4` or `ipv6`.
-    pub family: String,
-    /// Whether BIRD is known to have what the checks ask for.
-    pub settled: bool,
-    pub trouble: Option<String>,
-    /// Prefixes in the file, without the dummy.
-    pub advertised: usize,
-    pub reconfigured: u64,
-    pub reconfigure_failed: u64,
-    pub last_reconfigure_ms: Option<f64>,
-    pub files_written: u64,
-    pub file_failures: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, SerJson, DeJson)]
-#[nserde(serialize_none_as_null)]
-pub struct ServiceDoc {
-    pub name: String,
-    pub prefixes: Vec<PrefixDoc>,
-    /// `up`, `down`, `unknown` or `disabled`.
-    pub status: String,
-    /// Why, as a sentence.
-    pub reason: String,
-    pub since: String,
-    pub since_unix: i64,
-    pub since_seconds: f64,
-    pub last: Option<LastDoc>,
-    pub next_run_in_seconds: Option<f64>,
-    pub running: bool,
-    pub maintenance: bool,
-    pub disabled: bool,
-    pub checks: ChecksDoc,
-    pub changes: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, SerJson, DeJson)]
-#[nserde(serialize_none_as_null)]
-pub struct PrefixDoc {
-    pub prefix: String,
-    /// `null` if the service does not have that looked at.
-    pub assigned: Option<bool>,
-    pub advertised: bool,
-}
-
-/// The last run that has ended.
-#[derive(Clone, Debug, PartialEq, SerJson, DeJson)]
-#[nserde(serialize_none_as_null)]
-pub struct LastDoc {
-    /// `pass`, `fail`, `signal`, `timeout` or `not_started`.
-    pub result: String,
-    /// The value of the metric `service_state`.
-    pub code: i32,
-    pub duration_ms: f64,
-    pub first_line: String,
-    pub ended: Option<String>,
-    pub ended_unix: Option<i64>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, SerJson, DeJson)]
-pub struct ChecksDoc {
-    pub passed: u64,
-    pub failed: u64,
-    pub timed_out: u64,
-    pub not_started: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, SerJson, DeJson)]
-pub struct ConfigDoc {
-    pub loaded: String,
-    pub loaded_unix: i64,
-    pub reloads: u64,
-    pub reloads_refused: u64,
-}
+pub use document::*;
 
 /// The document as JSON on one line, which ends with a newline.
 pub fn json(snapshot: &Snapshot, host: &HostCounters, now: Now, pid: u32) -> String {
@@ -137,8 +32,8 @@ pub fn to_json(document: &impl SerJson) -> String {
     out
 }
 
-/// The document out of what came from the status socket. Anybody can have bound its name while no daemon ran, so the
-/// text is not trusted.
+/// The document out of what came from the status socket. Anybody can have bound its name while no daemon
+/// ran, so the text is not trusted.
 pub fn parse(text: &str) -> Result<Document, String> {
     shape::check(text)?;
     Document::deserialize_json(text).map_err(|error| format!("not a status document: {error}"))
@@ -239,7 +134,8 @@ fn service(view: &ServiceView, now: Now) -> ServiceDoc {
             })
             .collect(),
         status: words::status(view.status).to_string(),
-        reason: words::reason(&view.reason, None, view.config.timeout),
+        cause: cause_word(&view.reason).to_string(),
+        reason: reason(view),
         since,
         since_unix,
         since_seconds: seconds(now.mono.since(view.since)),
@@ -255,6 +151,26 @@ fn service(view: &ServiceView, now: Now) -> ServiceDoc {
             not_started: view.counters.not_started,
         },
         changes: view.counters.changes,
+    }
+}
+
+fn cause_word(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::NotChecked => "not_checked",
+        Reason::Passed { .. } => "passed",
+        Reason::Returning { .. } => "returning",
+        Reason::Failed { .. } => "failed",
+        Reason::AddressMissing { .. } => "address_missing",
+        Reason::Maintenance => "maintenance",
+        Reason::Disabled => "disabled",
+    }
+}
+
+fn reason(view: &ServiceView) -> String {
+    let words = words::reason(view.reason, None, Some(view.config));
+    match (&view.reason, view.last) {
+        (Reason::Failed { .. }, Some(last)) => words::with_first_line(&words, &last.first_line),
+        _ => words,
     }
 }
 

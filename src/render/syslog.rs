@@ -1,9 +1,9 @@
 //! One record of the log as the datagram of a syslog server.
 //!
-//! RFC 5424 by default, because every receiver finds time with zone, host, program, pid and severity in it; RFC 3164 for
-//! old receivers; and the reference's own form, for hosts whose log server has learnt to read that. Each fits into
-//! one datagram of a safe size: a message that is too long is cut at a whole character and ends with `…`, and a JSON
-//! object is cut inside its message, so that it stays one.
+//! RFC 5424 by default, because every receiver finds time with zone, host, program, pid and severity in it;
+//! RFC 3164 for old receivers; and the reference's own form, for hosts whose log server has learnt to read
+//! that. Each fits into one datagram of a safe size: a message that is too long is cut at a whole character
+//! and ends with `…`, and a JSON object is cut inside its message, so that it stays one.
 
 use super::date;
 use super::escape::head;
@@ -14,8 +14,9 @@ use crate::time::Calendar;
 /// Facility user, as in the reference.
 const FACILITY: u8 = 1;
 
-/// RFC 5424 6.1 and RFC 5426 3.2: every receiver should take 2,048 bytes. A datagram of that size may be sent in two
-/// fragments, which a log server's network carries; what a longer message would add is not worth losing all of it.
+/// RFC 5424 6.1 and RFC 5426 3.2: every receiver should take 2,048 bytes. A datagram of that size may be
+/// sent in two fragments, which a log server's network carries; what a longer message would add is not
+/// worth losing all of it.
 const RFC5424_MAX: usize = 2048;
 
 /// RFC 3164 4.1: a packet must not be longer, and receivers of that time cut it there themselves.

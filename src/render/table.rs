@@ -1,9 +1,10 @@
 //! Tables for a terminal: `--status` and `--test`.
 //!
-//! A column is as wide as what stands in it. Where the terminal is too narrow for that, names and prefixes give way
-//! and end with `…`; no line ever wraps. Services that are not well come first and tell why on a line of their own,
-//! because they are what is looked for; the rest keep the order of the configuration. On a long table the ill ones
-//! have scrolled away by the time that it ends, so the last line names them again.
+//! A column is as wide as what stands in it. Where the terminal is too narrow for that, names and prefixes
+//! give way and end with `…`; no line ever wraps. Services that are not well come first and tell why on a
+//! line of their own, because they are what is looked for; the rest keep the order of the configuration. On
+//! a long table the ill ones have scrolled away by the time that it ends, so the last line names them
+//! again.
 
 use std::time::Duration;
 
@@ -28,8 +29,9 @@ const INDENT: usize = 4;
 
 /// Rows and columns of text, and lines between the rows.
 pub(super) struct Grid {
-    headings: Vec<&'static str>,
-    /// The columns that give way when there is not enough room, first the one that is asked first.
+    /// For each column in full, and in short for where there is not enough room.
+    headings: &'static [(&'static str, &'static str)],
+    /// The columns that give way when even that is too much.
     elastic: &'static [usize],
     rows: Vec<Row>,
 }
@@ -41,9 +43,12 @@ struct Row {
 }
 
 impl Grid {
-    pub(super) fn new(headings: &[&'static str], elastic: &'static [usize]) -> Grid {
+    pub(super) fn new(
+        headings: &'static [(&'static str, &'static str)],
+        elastic: &'static [usize],
+    ) -> Grid {
         Grid {
-            headings: headings.to_vec(),
+            headings,
             elastic,
             rows: Vec::new(),
         }
@@ -54,35 +59,44 @@ impl Grid {
         self.rows.push(Row { cells, note });
     }
 
-    fn widths(&self, screen: Option<usize>) -> Vec<usize> {
-        let mut widths: Vec<usize> = self.headings.iter().map(|h| h.len()).collect();
-        for row in &self.rows {
-            for (width, cell) in widths.iter_mut().zip(&row.cells) {
-                *width = (*width).max(cell.chars().count());
-            }
-        }
+    /// The headings to use, and the width of each column.
+    fn layout(&self, screen: Option<usize>) -> (Vec<&'static str>, Vec<usize>) {
+        let long: Vec<&str> = self.headings.iter().map(|(long, _)| *long).collect();
+        let widths = self.widths(&long);
         let Some(screen) = screen else {
-            return widths;
+            return (long, widths);
         };
-        let gaps = GAP * (widths.len() - 1);
-        let mut excess = (widths.iter().sum::<usize>() + gaps).saturating_sub(screen);
-        // The wider one of the elastic columns gives first, so that neither disappears for the other's sake.
-        while excess > 0 {
+        if total(&widths) <= screen {
+            return (long, widths);
+        }
+        let short: Vec<&str> = self.headings.iter().map(|(_, short)| *short).collect();
+        let mut widths = self.widths(&short);
+        for _ in screen..total(&widths) {
+            // The widest one gives first, so that none disappears for another's sake.
             let widest = self.elastic.iter().copied().max_by_key(|at| widths[*at]);
             match widest {
                 Some(at) if widths[at] > NARROWEST => widths[at] -= 1,
                 _ => break,
             }
-            excess -= 1;
+        }
+        (short, widths)
+    }
+
+    /// What each column needs.
+    fn widths(&self, headings: &[&str]) -> Vec<usize> {
+        let mut widths: Vec<usize> = headings.iter().map(|heading| heading.len()).collect();
+        for row in &self.rows {
+            for (width, cell) in widths.iter_mut().zip(&row.cells) {
+                *width = (*width).max(cell.chars().count());
+            }
         }
         widths
     }
 
     /// Appends the table; without a screen nothing is cut.
     pub(super) fn print(&self, out: &mut String, screen: Option<usize>) {
-        let widths = self.widths(screen);
-        let headings = self.headings.iter().copied();
-        print_row(out, headings, &widths, screen);
+        let (headings, widths) = self.layout(screen);
+        print_row(out, headings.into_iter(), &widths, screen);
         for row in &self.rows {
             print_row(out, row.cells.iter().map(String::as_str), &widths, screen);
             if !row.note.is_empty() {
@@ -91,6 +105,10 @@ impl Grid {
             }
         }
     }
+}
+
+fn total(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + GAP * (widths.len() - 1)
 }
 
 fn print_row<'a>(
@@ -118,27 +136,27 @@ pub(super) fn push_line(out: &mut String, line: &str, screen: Option<usize>) {
     out.push('\n');
 }
 
-/// The table of `--status` after its summary, for a terminal of so many columns, or for a file if that is `None`.
+const STATUS_HEADINGS: &[(&str, &str)] = &[
+    ("SERVICE", "SERVICE"),
+    ("PREFIX", "PREFIX"),
+    ("STATE", "STATE"),
+    ("SINCE", "SINCE"),
+    ("ADVERTISED", "ADV"),
+    ("LAST RESULT", "LAST"),
+    ("NEXT RUN", "NEXT"),
+];
+
+/// The table of `--status` after its summary, for a terminal of so many columns, or for a file if that is
+/// `None`.
 pub fn status(document: &Document, screen: Option<usize>) -> String {
     let services = by_urgency(&document.services);
-    let mut grid = Grid::new(
-        &[
-            "SERVICE",
-            "PREFIX",
-            "STATE",
-            "SINCE",
-            "ADVERTISED",
-            "LAST RESULT",
-            "NEXT RUN",
-        ],
-        &[0, 1],
-    );
+    let mut grid = Grid::new(STATUS_HEADINGS, &[0, 1]);
     for service in &services {
         service_rows(&mut grid, service);
     }
     // Worth a line each: BIRD's troubles are why a service that is up may still get no traffic.
     let mut out = String::with_capacity(120 * (grid.rows.len() + 4));
-    push_line(&mut out, &summary(document), screen);
+    push_line(&mut out, &summary(document, screen), screen);
     for family in &document.families {
         if let Some(trouble) = &family.trouble {
             let line = format!("{}: {}", family_name(&family.family), visible(trouble));
@@ -170,14 +188,9 @@ fn by_urgency(services: &[ServiceDoc]) -> Vec<&ServiceDoc> {
 }
 
 fn service_rows(grid: &mut Grid, service: &ServiceDoc) {
-    let state = if service.maintenance {
-        "maintenance"
-    } else {
-        &service.status
-    };
     let since = Duration::try_from_secs_f64(service.since_seconds).unwrap_or_default();
     let next = if service.running {
-        "running".to_string()
+        "now".to_string()
     } else {
         service
             .next_run_in_seconds
@@ -196,7 +209,7 @@ fn service_rows(grid: &mut Grid, service: &ServiceDoc) {
         ];
         if index == 0 {
             cells[0] = visible(&service.name).into_owned();
-            cells[2] = visible(state).into_owned();
+            cells[2] = visible(&service.status).into_owned();
             cells[3] = short_span(since);
             cells[5] = last_result(service);
             cells[6].clone_from(&next);
@@ -235,18 +248,12 @@ pub(super) fn short_result(result: &str, code: i32, took: Duration) -> String {
     }
 }
 
-/// Why a service is not up, and what its check said.
+/// Why a service is not up.
 fn reason(service: &ServiceDoc) -> String {
-    if matches!(service.status.as_str(), "up" | "disabled") {
-        return String::new();
+    match service.status.as_str() {
+        "up" | "disabled" => String::new(),
+        _ => visible(&service.reason).into_owned(),
     }
-    let mut out = visible(&service.reason).into_owned();
-    // The output is part of the reason only if a check was.
-    let checked = out.contains("check") && !out.contains("not checked");
-    if let Some(last) = service.last.as_ref().filter(|_| checked) {
-        out = super::words::with_first_line(&out, &last.first_line);
-    }
-    out
 }
 
 fn family_name(family: &str) -> String {
@@ -257,7 +264,24 @@ fn family_name(family: &str) -> String {
     }
 }
 
-/// `3 services: 2 up, 1 down; IPv4 settled; pid 123, up 2 h 3 min`
+/// `3 services: 2 up, 1 down; IPv4 settled; pid 123, up 2 h 3 min`, without its last parts where they find
+/// no room.
+fn summary(document: &Document, screen: Option<usize>) -> String {
+    let uptime = Duration::try_from_secs_f64(document.uptime_seconds).unwrap_or_default();
+    // Nobody reads tenths of a second here.
+    let uptime = span(Duration::from_secs(uptime.as_secs()));
+    let mut out = counts_line(&document.summary);
+    let process = format!("pid {}, up {uptime}", document.pid);
+    for part in [families(document), process] {
+        let columns = out.chars().count() + 2 + part.chars().count();
+        if !part.is_empty() && screen.is_none_or(|screen| columns <= screen) {
+            out.push_str("; ");
+            out.push_str(&part);
+        }
+    }
+    out
+}
+
 /// `3 services: 2 up, 1 down (1 for maintenance)`.
 pub fn counts_line(counts: &Summary) -> String {
     let mut states = Vec::new();
@@ -267,43 +291,37 @@ pub fn counts_line(counts: &Summary) -> String {
         (counts.unknown, "unknown"),
         (counts.disabled, "disabled"),
     ] {
-        if number > 0 {
-            states.push(format!("{number} {word}"));
+        match (number, word) {
+            (0, _) => (),
+            (_, "down") if counts.maintenance > 0 => {
+                states.push(format!("{number} down ({} drained)", counts.maintenance));
+            }
+            _ => states.push(format!("{number} {word}")),
         }
     }
-    let mut out = match counts.services {
+    match counts.services {
         0 => "no services".to_string(),
         1 => format!("1 service: {}", states.join(", ")),
         number => format!("{number} services: {}", states.join(", ")),
-    };
-    if counts.maintenance > 0 {
-        out.push_str(&format!(" ({} for maintenance)", counts.maintenance));
     }
-    out
 }
 
-fn summary(document: &Document) -> String {
-    let mut out = counts_line(&document.summary);
-    let families: Vec<String> = document
+/// The families that BIRD does not have right yet, or all of them if there is none.
+fn families(document: &Document) -> String {
+    let (state, settled) = match document.families.iter().all(|family| family.settled) {
+        true => ("settled", true),
+        false => ("not settled", false),
+    };
+    let names: Vec<String> = document
         .families
         .iter()
-        .map(|family| {
-            let state = if family.settled {
-                "settled"
-            } else {
-                "not settled"
-            };
-            format!("{} {state}", family_name(&family.family))
-        })
+        .filter(|family| family.settled == settled)
+        .map(|family| family_name(&family.family))
         .collect();
-    if !families.is_empty() {
-        out.push_str(&format!("; {}", families.join(", ")));
+    match names.is_empty() {
+        true => String::new(),
+        false => format!("{} {state}", names.join(" and ")),
     }
-    let uptime = Duration::try_from_secs_f64(document.uptime_seconds).unwrap_or_default();
-    // Below a minute nobody reads tenths of it.
-    let uptime = Duration::from_secs(uptime.as_secs());
-    out.push_str(&format!("; pid {}, up {}", document.pid, span(uptime)));
-    out
 }
 
 fn last_line(services: &[&ServiceDoc]) -> String {

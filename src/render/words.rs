@@ -1,9 +1,10 @@
 //! The English of the daemon, and the level of everything it says.
 //!
-//! Every [`What`] has one message here and nowhere else: one line, lower case, no full stop, what happened first and,
-//! where it can be known, what to do last. Text from outside is made visible on the way in, so a message can be
-//! printed as it is. Levels follow one rule: what changes is `info`, a service that falls and trouble that the daemon
-//! overcomes by itself is a `warning`, lost work is an `error`, and every single run is `debug`.
+//! Every [`What`] has one message here and nowhere else: one line, lower case, no full stop, what happened
+//! first and, where it can be known, what to do last. Text from outside is made visible on the way in, so a
+//! message can be printed as it is. Levels follow one rule: what changes is `info`, a service that falls
+//! and trouble that the daemon overcomes by itself is a `warning`, lost work is an `error`, and every
+//! single run is `debug`.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use ipnetwork::IpNetwork;
 
 use super::date::span;
 use super::escape::{visible, visible_bytes};
-use crate::config::{Complaint, Family, Level, Severity};
+use crate::config::{CommandLine, Complaint, Family, Level, Severity};
 use crate::engine::notice::{Notice, What};
 use crate::engine::vocab::{Captured, Ended, Repair, Status, Verdict};
 
@@ -127,7 +128,8 @@ pub fn message(notice: &Notice) -> String {
     }
 }
 
-/// One complaint about the configuration: `FILE:LINE: [section] option: what is wrong`, as far as each is known.
+/// One complaint about the configuration: `FILE:LINE: [section] option: what is wrong`, as far as each is
+/// known.
 pub fn complaint(complaint: &Complaint) -> String {
     let mut out = String::new();
     if !complaint.file.is_empty() {
@@ -184,7 +186,8 @@ fn path(path: &Path) -> String {
 }
 
 /// A command line as it could be typed, more or less.
-fn command(words: &[String]) -> String {
+fn command(line: &CommandLine) -> String {
+    let words: Vec<&str> = line.words().collect();
     visible(&words.join(" ")).into_owned()
 }
 

@@ -7,7 +7,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from board import BIRD_LOG, Board, NotMeasured, REPLACED, wait_for
+from board import Board, NotMeasured, wait_for
 from lab import prefix
 
 DUMMY = "10.189.200.255/32"
@@ -23,16 +23,22 @@ class Plan:
     splay: float = 0.0
     fast: int = 0
     fast_interval: float = 0.25
-    announced: bool = False  # the prefix file holds all of them at the start, so that their first verdict changes nothing
+    announced: bool = False  # the prefix file holds all of them at the start: their first verdict changes nothing
     update_interval: float = 0.25  # ours and the floor; the reference has no such thing
     reconfigure: tuple = ()  # instead of the stand-in for birdc
     socket: str = ""  # ours: BIRD's control socket instead of a command
     bird_log: str = ""  # watched, and noted on the board
+    disk: bool = False  # the prefix file lies on a disk instead of in memory
 
     @property
     def total(self):
         """The number of all services."""
         return self.services + self.fast
+
+
+def prefix_file(lab, plan):
+    """Where the prefix list lies."""
+    return (lab.work if plan.disk else lab.memory) / "bird" / "prefixes.conf"
 
 
 def reconfigure_command(lab, plan):
@@ -43,8 +49,8 @@ def reconfigure_command(lab, plan):
 def write_configuration(lab, plan, program):
     """The daemon's file and one with all services, in the dialect that the reference and ours share."""
     daemon = {
-        "pidfile": lab.work / "pid",
-        "bird_conf": lab.work / "bird" / "prefixes.conf",
+        "pidfile": lab.memory / "pid",
+        "bird_conf": prefix_file(lab, plan),
         "dummy_ip_prefix": DUMMY,
         "bird_reconfigure_cmd": shlex.join(reconfigure_command(lab, plan)),
         "loglevel": "error",
@@ -58,7 +64,8 @@ def write_configuration(lab, plan, program):
     lines = ["[daemon]", *(f"{key} = {value}" for key, value in daemon.items())]
     (lab.work / "daemon.conf").write_text("\n".join(lines) + "\n")
 
-    lines = ["[DEFAULT]", "interface = lo", "check_timeout = 10", "check_rise = 1", "check_fail = 1", "check_disabled = false"]
+    lines = ["[DEFAULT]", "interface = lo", "check_timeout = 10"]
+    lines += ["check_rise = 1", "check_fail = 1", "check_disabled = false"]
     for index in range(plan.total):
         interval = plan.interval if index < plan.services else plan.fast_interval
         lines += [f"[s{index}]", f"ip_prefix = {prefix(index)}", f"check_interval = {interval}"]
@@ -86,8 +93,8 @@ def command(lab, plan, program):
         "update_ms": round(plan.update_interval * 1000),
         "check": lab.tool("check"),
         "board": lab.memory / "board",
-        "prefix_file": lab.work / "bird" / "prefixes.conf",
-        "pidfile": lab.work / "pid",
+        "prefix_file": prefix_file(lab, plan),
+        "pidfile": lab.memory / "pid",
     }
     for number, word in enumerate(reconfigure_command(lab, plan), 1):
         settings[f"reconfigure{number}"] = word
@@ -99,15 +106,16 @@ class Daemon:
 
     def __init__(self, lab, plan, program):
         self.lab, self.plan, self.program = lab, plan, program
-        self.prefixes = lab.work / "bird" / "prefixes.conf"
-        self.pidfile = lab.work / "pid"
-        self.output = lab.work / "output"
+        self.prefixes = prefix_file(lab, plan)
+        self.pidfile = lab.memory / "pid"
+        self.output = lab.memory / "output"
         self.board = self.process = self.watcher = None
+        self.begun = 0  # the place on the board from which on its checks count
 
     def prepare(self):
         """Files and addresses as the plan wants them, and nothing left of the daemon before."""
-        for name in ("bird", "services"):
-            (self.lab.work / name).mkdir(exist_ok=True)
+        self.prefixes.parent.mkdir(exist_ok=True)
+        (self.lab.work / "services").mkdir(exist_ok=True)
         self.pidfile.unlink(missing_ok=True)
         self.output.unlink(missing_ok=True)
         write_configuration(self.lab, self.plan, self.program)
@@ -129,6 +137,8 @@ class Daemon:
                     command(self.lab, self.plan, self.program), stdin=subprocess.DEVNULL, stdout=output, stderr=output
                 )
             wait_for("pidfile", self._has_started, START)
+            if self.program == "reference":
+                self.begun = self.board.mark()  # it tries every command before it starts
         except BaseException:
             self.__exit__()
             raise
@@ -157,7 +167,7 @@ class Daemon:
     def announced(self):
         """How many prefixes the file holds now, the dummy not counted."""
         try:
-            return self.prefixes.read_text().count("/32") - 1
+            return self.prefixes.read_text().partition("[")[2].count("/32") - 1
         except FileNotFoundError:
             return 0
 
@@ -205,7 +215,7 @@ class Bird:
         self.directory.mkdir(exist_ok=True)
         self.socket = str(self.directory / "bird.ctl")
         self.log = str(self.directory / "bird.log")
-        self.prefixes = lab.work / "bird" / "prefixes.conf"
+        self.prefixes = prefix_file(lab, Plan())
         self.process = None
 
     def __enter__(self):
@@ -223,6 +233,3 @@ class Bird:
     def __exit__(self, *_):
         self.process.terminate()
         self.process.wait(5)
-
-
-__all__ = ["BIRD_LOG", "Bird", "Daemon", "Plan", "REPLACED", "command"]

@@ -74,6 +74,7 @@ class Lab:
         self.memory.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512m", "bench", str(self.memory)], check=True)
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        self.priority = prefer()
 
     def tool(self, name):
         """The path of one of the tiny programs."""
@@ -100,6 +101,18 @@ class Lab:
                 except (NotMeasured, OSError, subprocess.SubprocessError) as problem:
                     self.failures.append(f"{what}, {program}: {problem}")
         return results
+
+
+def prefer():
+    """Puts everything here before what else runs on the machine, if that is allowed: for all programs alike."""
+    try:
+        os.setsid()  # a scheduling group of our own, so that the user's shell keeps its place
+        os.nice(-10)
+        with open("/proc/self/autogroup", "w", encoding="ascii") as file:
+            file.write("-10")
+    except OSError:
+        pass
+    return os.nice(0)
 
 
 def prefix(index):

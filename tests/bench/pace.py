@@ -8,33 +8,31 @@ from lab import medians, percentile
 from table import Row, Target
 
 
-def lateness(records, interval_ns):
-    """Milliseconds by which each run was later than the earliest of its service on the same grid, and the drift of the whole in
-    milliseconds a minute (from the medians of the first and the last quarter of the time)."""
-    earliest = {}
+def lateness(records, interval):
+    """The milliseconds by which 99 % of the runs were at most later than the earliest one of their service on
+    the same grid, and the drift of the whole in milliseconds: from the earliest run of a service in the first
+    quarter of the time to that in the last."""
+    begin, span = records[0].begin, records[-1].begin - records[0].begin
+    offsets, phases = {}, {}
     for record in records:
-        slot = record.begin % interval_ns
-        base, best = earliest.setdefault(record.index, [slot, 0])
-        offset = (slot - base + interval_ns // 2) % interval_ns - interval_ns // 2
-        earliest[record.index][1] = min(best, offset)
-    begin, end = records[0].begin, records[-1].begin
-    quarter = (end - begin) / 4
-    late, first, last = [], [], []
-    for record in records:
-        base, best = earliest[record.index]
-        offset = (record.begin % interval_ns - base + interval_ns // 2) % interval_ns - interval_ns // 2 - best
-        late.append(offset / 1e6)
-        if record.begin < begin + quarter:
-            first.append(offset)
-        elif record.begin > end - quarter:
-            last.append(offset)
-    drift = (percentile(last, 0.5) - percentile(first, 0.5)) / 1e6 / (quarter * 3 / 60e9)
-    return percentile(late, 0.99), drift
+        phase = phases.setdefault(record.index, record.begin % interval)
+        offset = (record.begin % interval - phase + interval // 2) % interval - interval // 2
+        offsets.setdefault(record.index, []).append((offset / 1e6, (record.begin - begin) / span))
+    late, drifts = [], []
+    for runs in offsets.values():
+        earliest = min(offset for offset, _ in runs)
+        late += [offset - earliest for offset, _ in runs]
+        first = [offset for offset, when in runs if when < 0.25]
+        last = [offset for offset, when in runs if when > 0.75]
+        if first and last:
+            drifts.append(min(last) - min(first))
+    return percentile(late, 0.99), percentile(drifts, 0.5)
 
 
 def schedule(lab):
-    """200 services every second, phases spread; a run is late against the earliest run of the same service on the grid of its interval. 10 s
-    for each program, with --full a minute. Drift: median lateness of the last quarter less that of the first, a minute"""
+    """200 services every second, phases spread; a run is late against the earliest run of the same service on
+    the grid of its interval. 10 s for each program, with --full a minute. Drift: how much later the earliest
+    run of a service is in the last quarter than in the first (median)"""
     seconds = 60 if lab.full else 10
 
     def measure(program):
@@ -52,14 +50,14 @@ def schedule(lab):
     results = lab.rounds("schedule", 1, measure)
     return [
         Row("200 checks a second: late, 99 %", "ms", medians(results, "late"), [Target(2)]),
-        Row("200 checks a second: drift in a minute", "ms", medians(results, "drift"), [Target(0.5)]),
+        Row(f"200 checks a second: drift in {seconds} s", "ms", medians(results, "drift"), [Target(0.5)]),
         Row("200 checks a second: run", "1/s", medians(results, "runs")),
     ]
 
 
 def throughput(lab):
-    """100 services every 10 ms, more than the machine can run: check runs a second over 2 s, 4 rounds in turn on the same cores (the
-    reference: 1 round)"""
+    """100 services every 10 ms, more than the machine can run: check runs a second over 2 s, 4 rounds in turn
+    on the same cores (the reference: 1 round)"""
 
     def measure(program):
         plan = Plan(services=100, interval=0.01, announced=True)
@@ -74,8 +72,9 @@ def throughput(lab):
 
 
 def spawn(lab):
-    """Five ways to start 1,000 checks that are due at once, from a tiny C program: how long the caller is held by one start (median), and
-    from the first start to the last child reaped; best of 3 rounds; these stand in the floor's column"""
+    """Five ways to start 1,000 checks that are due at once, from a tiny C program: how long the caller is
+    held by one start (median), its own processor time for one, and when the last was started and reaped; best
+    of 3 rounds, which stand in the floor's column"""
     best = {}
     with Daemon(lab, Plan(interval=3600, splay=3600), "floor") as daemon:
         for _ in range(3):
@@ -89,7 +88,9 @@ def spawn(lab):
                 figures = [int(figure) for figure in figures]
                 best[name] = [min(pair) for pair in zip(best.get(name, figures), figures)]
     rows = []
-    for name, (held, _, whole) in best.items():
+    for name, (held, own, started, reaped) in best.items():
         rows.append(Row(f"{name}: caller held by one start", "µs", {"floor": held / 1e3}))
-        rows.append(Row(f"{name}: 1,000 started and reaped", "ms", {"floor": whole / 1e6}))
+        rows.append(Row(f"{name}: its processor time for one", "µs", {"floor": own / 1e3}))
+        rows.append(Row(f"{name}: all 1,000 started", "ms", {"floor": started / 1e6}))
+        rows.append(Row(f"{name}: all 1,000 reaped", "ms", {"floor": reaped / 1e6}))
     return rows

@@ -22,6 +22,12 @@ def cpu_ns(pid):
     return sum(int(text.split()[0]) for text in (read(f"{task}/schedstat") for task in tasks(pid)) if text)
 
 
+def children_ns(pid):
+    """Nanoseconds that its children took which it has reaped, and theirs; counted in ticks."""
+    fields = read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return (int(fields[13]) + int(fields[14])) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
 def wakeups(pid):
     """How often its threads have gone to sleep of their own will."""
     return sum(field(read(f"{task}/status"), "voluntary_ctxt_switches") for task in tasks(pid))

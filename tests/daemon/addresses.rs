@@ -66,7 +66,7 @@ fn any_address_within_the_prefix_counts_on_its_own_interface_only() {
     let bird = FakeBird::install(&lab);
     lab.install_checks();
     lab.daemon(&[]);
-    lab.ip("link add d0 type dummy");
+    lab.ip("link add d0 type veth peer name d0p");
     lab.ip("link set d0 up");
     service(&lab, "net", "10.5.0.0/24", "d0");
     service(&lab, "host", "10.6.0.1/32", "d0");
@@ -80,10 +80,10 @@ fn any_address_within_the_prefix_counts_on_its_own_interface_only() {
     // The interface goes, and its addresses with it; it comes back under the same name.
     lab.ip("link del d0");
     bird.wait_exports_within("4", &[], SOON);
-    lab.ip("link add d0 type dummy");
+    lab.ip("link add d0 type veth peer name d0p");
     lab.ip("addr add 10.6.0.1/24 dev d0");
     bird.wait_exports_within("4", &["10.6.0.1/32"], SOON);
-    lab.ip("link add gone0 type dummy");
+    lab.ip("link add gone0 type veth peer name gone0p");
     lab.ip("addr add 10.8.0.1/32 dev gone0");
     bird.wait_exports_within("4", &["10.6.0.1/32", "10.8.0.1/32"], SOON);
     daemon.stop();

@@ -167,7 +167,6 @@ fn wrong_usage_says_why_and_exits_with_2() {
         &["-d", "x", "-F", "y"],
         &["surplus"],
         &["-c", "--no-such"],
-        &["-h=yes"],
     ] {
         let output = run(&lab, arguments);
         let said = text(&output.stderr);

@@ -69,7 +69,7 @@ fn a_sigterm_is_never_lost_whenever_it_comes() {
         "flaps",
         &[
             ("ip_prefix", "10.1.0.3/32"),
-            ("check_cmd", "/bin/sh -c 'exit $(($$ % 2))'"),
+            ("check_cmd", "/bin/sh -c 'exit $(($$ %% 2))'"),
             ("check_interval", "0.01"),
         ],
     );
@@ -96,6 +96,32 @@ fn a_sigterm_is_never_lost_whenever_it_comes() {
     }
     wait_until("nothing is left", || lab.processes().is_empty());
     assert!(!lab.path("pid").exists(), "the pidfile is removed");
+}
+
+#[test]
+fn a_restart_right_after_the_end_is_never_refused() {
+    let lab = lab("restart");
+    lab.daemon(&[("loglevel", "error"), ("ipv6", "false")]);
+    for number in 0..20 {
+        let name = format!("s{number}");
+        let prefix = format!("10.2.0.{number}/32");
+        let settings = [
+            ("ip_prefix", prefix.as_str()),
+            ("check_cmd", "/bin/true"),
+            ("check_interval", "0.004"),
+        ];
+        lab.service(&name, &settings);
+    }
+    for round in 0..60 {
+        // Fails if it is refused, because a child of the one before still holds the lock.
+        let mut daemon = Daemon::start(&lab);
+        wait_until("it runs checks", || !daemon.children().is_empty());
+        if round % 2 == 0 {
+            daemon.stop();
+        } else {
+            daemon.kill();
+        }
+    }
 }
 
 #[test]

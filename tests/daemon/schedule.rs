@@ -2,24 +2,30 @@
 
 use std::time::Duration;
 
-use crate::support::daemon::Daemon;
+use crate::support::daemon::{Daemon, Said};
 use crate::support::fake_bird::FakeBird;
 use crate::support::{Lab, holds_for, wait_until};
 
-/// What must be announced before each run, if `verdicts` are those of the runs and nothing was announced at first.
-fn expected(verdicts: &[u8], rise: usize, fall: usize) -> Vec<bool> {
-    let (mut announced, mut passes, mut failures) = (false, 0, 0);
-    let mut before = Vec::new();
+/// What the log must say of a service whose runs end with `verdicts`.
+fn expected(verdicts: &[u8], rise: usize, fall: usize) -> Vec<Said> {
+    let (mut state, mut passes, mut failures) = (None, 0, 0);
+    let mut said = Vec::new();
     for &verdict in verdicts {
-        before.push(announced);
         (passes, failures) = if verdict == 0 {
             (passes + 1, 0)
         } else {
             (0, failures + 1)
         };
-        announced = (announced || passes >= rise) && failures < fall;
+        said.push(if verdict == 0 { Said::Pass } else { Said::Fail });
+        let now = match (passes >= rise, failures >= fall) {
+            (true, _) => Some(Said::Up),
+            (_, true) => Some(Said::Down),
+            _ => state,
+        };
+        said.extend(now.filter(|_| now != state));
+        state = now;
     }
-    before
+    said
 }
 
 #[test]
@@ -27,8 +33,7 @@ fn rise_and_fall_are_counted_exactly() {
     let lab = Lab::new("rise-fall");
     let bird = FakeBird::install(&lab);
     lab.install_checks();
-    // No spacing, so that a run sees what the runs before it have decided.
-    lab.daemon(&[("bird_update_interval", "0")]);
+    lab.daemon(&[("ipv6", "false")]);
     let plans: [(&str, &str, usize, usize, &[u8]); 3] = [
         (
             "three-two",
@@ -42,7 +47,7 @@ fn rise_and_fall_are_counted_exactly() {
             "10.1.0.2/32",
             1,
             1,
-            &[0, 0, 1, 1, 1, 0, 0, 0, 3, 3, 3, 0, 0, 0, 0, 0],
+            &[0, 1, 0, 1, 1, 1, 0, 0, 0, 3, 3, 3, 0, 0, 1, 1],
         ),
         (
             "two-three",
@@ -66,17 +71,16 @@ fn rise_and_fall_are_counted_exactly() {
     }
     let mut daemon = Daemon::start(&lab);
     for (name, _, rise, fall, plan) in plans {
-        wait_until("all runs of the plan", || lab.runs(name).len() > plan.len());
-        let runs = lab.runs(name);
-        let verdicts: Vec<u8> = runs.iter().map(|run| run.status).collect();
-        let announced: Vec<bool> = runs.iter().map(|run| run.announced).collect();
+        let expected = expected(plan, rise, fall);
+        wait_until("all runs of the plan", || {
+            daemon.history(name).len() > expected.len()
+        });
+        assert_eq!(daemon.history(name)[..expected.len()], expected, "{name}");
+        let verdicts: Vec<u8> = lab.runs(name).iter().map(|run| run.status).collect();
         assert_eq!(verdicts[..plan.len()], *plan);
-        assert_eq!(
-            announced,
-            expected(&verdicts, rise, fall),
-            "{name}: verdicts {verdicts:?}"
-        );
     }
+    // The last verdict of each plan goes on for ever.
+    bird.wait_exports("4", &["10.1.0.1/32", "10.1.0.3/32"]);
     daemon.stop();
     assert!(!bird.overlapped());
 }

@@ -25,7 +25,7 @@ fn five_hundred_changes_at_once_are_four_updates_at_most_and_the_first_comes_at_
         );
     }
     let mut daemon = Daemon::start(&lab);
-    daemon.wait_lines(500, &["DOWN"]);
+    daemon.wait_lines(500, &["-> down"]);
     for up in [true, false] {
         let watch = Watch::new(&lab.path("4")).expect("inotify");
         let (calls, before) = (bird.calls(), lab.announced("4").len());

@@ -21,9 +21,12 @@ name=$1
 cd "$ANYCAST_TEST_LAB/checks" || exit 99
 read -r up _ </proc/uptime
 seen=down
-while read -r line; do
-    case $line in "$ANYCAST_IP_PREFIX" | "$ANYCAST_IP_PREFIX,") seen=up ;; esac
-done <"../${ANYCAST_TEST_FAMILY:-4}/prefixes.conf"
+for file in ../4/prefixes.conf ../6/prefixes.conf; do
+    [ -e "$file" ] || continue
+    while read -r line; do
+        case $line in "$ANYCAST_IP_PREFIX" | "$ANYCAST_IP_PREFIX,") seen=up ;; esac
+    done <"$file"
+done
 if [ -e "$name.plan" ]; then
     { read -r status; rest=$(cat); } <"$name.plan"
     [ -z "$rest" ] || printf '%s\n' "$rest" >"$name.plan"

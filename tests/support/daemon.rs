@@ -53,6 +53,15 @@ impl Lines {
     }
 }
 
+/// What the log says of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    Pass,
+    Fail,
+    Up,
+    Down,
+}
+
 pub struct Daemon {
     child: Child,
     pub out: Lines,
@@ -90,14 +99,16 @@ impl Daemon {
     #[track_caller]
     pub fn wait_ready(&self, lab: &Lab) {
         let pid = self.pid().to_string();
-        wait_until(
-            "the daemon is ready (pidfile and prefix file are there)",
-            || {
-                lab.read("pid").trim() == pid
-                    && (lab.path("4/prefixes.conf").exists()
-                        || lab.path("6/prefixes.conf").exists())
-            },
-        );
+        let what = "the daemon is ready (pidfile and prefix file are there)";
+        wait_until(what, || {
+            assert!(
+                is_alive(self.pid()),
+                "the daemon has ended: {:?}",
+                self.err.all()
+            );
+            lab.read("pid").trim() == pid
+                && (lab.path("4/prefixes.conf").exists() || lab.path("6/prefixes.conf").exists())
+        });
     }
 
     pub fn pid(&self) -> u32 {
@@ -127,6 +138,29 @@ impl Daemon {
         wait_until(&format!("{count} log lines with {words:?}"), || {
             self.out.with(words).len() >= count
         });
+    }
+
+    /// What the log (at `debug`) says of `service`, in order: how its runs ended, and its changes of state.
+    pub fn history(&self, service: &str) -> Vec<Said> {
+        let lines = self.out.all();
+        let said = |line: &String| {
+            // `… LEVEL    SERVICE  message`
+            let words = line.split_once("] ")?.1;
+            let (level, rest) = words.split_once(' ')?;
+            let message = rest
+                .trim_start()
+                .strip_prefix(service)?
+                .strip_prefix(' ')?
+                .trim_start();
+            match level {
+                "DEBUG" if message.starts_with("check passed") => Some(Said::Pass),
+                "DEBUG" if message.starts_with("check ") => Some(Said::Fail),
+                _ if message.contains(" -> up (") => Some(Said::Up),
+                _ if message.contains(" -> down (") => Some(Said::Down),
+                _ => None,
+            }
+        };
+        lines.iter().filter_map(said).collect()
     }
 
     /// Waits for the end.

@@ -16,13 +16,14 @@ pub mod fake_bird;
 pub mod lab;
 pub mod prefixes;
 pub mod sys;
+pub mod tools;
 
 pub use lab::Lab;
 
 use std::time::{Duration, Instant};
 
 /// How long a test waits for something that should take milliseconds, on a machine that is busy with other things.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits until `condition` holds, looking every two milliseconds.
 #[track_caller]

@@ -4,14 +4,19 @@
 pub const DUMMY4: &str = "10.189.200.255/32";
 pub const DUMMY6: &str = "2001:db8::1/128";
 
-/// The prefixes in `define NAME = [ … ];` in order, the dummies included.
+/// The prefixes in the last `define NAME = [ … ];` in order, the dummies included.
 pub fn listed(text: &str) -> Vec<String> {
+    let mut text = text.to_string();
+    while let Some((before, rest)) = text.split_once("/*") {
+        let after = rest.split_once("*/").map_or("", |(_, after)| after);
+        text = format!("{before} {after}");
+    }
     let code: String = text
         .lines()
         .map(|line| line.split('#').next().unwrap_or_default())
         .collect::<Vec<_>>()
         .join("\n");
-    let Some((_, list)) = code.split_once('[') else {
+    let Some((_, list)) = code.rsplit_once('[') else {
         return Vec::new();
     };
     let Some((list, _)) = list.split_once(']') else {

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Puts in place what tests and lint need, and does nothing the second time.
 #
-#   prepare.sh test         BIRD 2, iproute2, rsyslog, node exporter, the reference
+#   prepare.sh test         BIRD 2, iproute2, the reference, rsyslog, node exporter, libfaketime, and
+#                           what contrib/test-tools adds
 #   prepare.sh lint         rustfmt, clippy, shellcheck
 #   prepare.sh shellcheck   run shellcheck over every shell script of the tree
 #   prepare.sh bird         BIRD 2 and iproute2 only (the demo)
@@ -78,8 +79,10 @@ prepare_bird() {
 }
 
 prepare_tools() {
-    [ -x "$tools/usr/sbin/rsyslogd" ] && [ -x "$tools/usr/bin/prometheus-node-exporter" ] && return 0
-    unpack_packages rsyslog libestr0 libfastjson4 liblognorm5 prometheus-node-exporter
+    set -- rsyslog libestr0 libfastjson4 liblognorm5 prometheus-node-exporter libfaketime
+    [ "$(cat "$tools/packages" 2>/dev/null)" = "$*" ] && return 0
+    unpack_packages "$@"
+    echo "$*" >"$tools/packages"
 }
 
 prepare_reference() {
@@ -113,7 +116,8 @@ test)
     prepare_bird
     prepare_tools
     prepare_reference
-    say "ready: $(PATH=$PATH:/usr/sbin bird --version 2>&1), reference $reference, rsyslog and node exporter in $tools"
+    contrib/test-tools
+    say "ready: $(PATH=$PATH:/usr/sbin bird --version 2>&1), reference $reference, more tools in $tools"
     ;;
 bird) prepare_bird ;;
 lint)

@@ -10,7 +10,8 @@ fn the_families_stay_apart() {
         ),
         (
             "bird_conf = /x/a.conf\nbird6_conf = /x/b.conf\nbird_keep_changes = 1\nbird6_keep_changes = 1",
-            "[daemon] bird6_keep_changes: bird_conf and bird6_conf lie in the same directory, so their histories would mix: put one elsewhere",
+            "[daemon] bird6_keep_changes: bird_conf and bird6_conf lie in the same directory, \
+             so their histories would mix: put one elsewhere",
         ),
         (
             "bird6_variable = A\nbird_variable = A\nbird_control_socket = /a.ctl\nbird6_control_socket = /a.ctl",
@@ -39,4 +40,29 @@ fn a_family_that_is_off_needs_nothing() {
     let (config, lines) = checked(off);
     assert_eq!(lines, [""; 0]);
     assert_eq!(config.unwrap().daemon.families, [None, None]);
+}
+
+#[test]
+fn a_bird_that_does_not_include_the_file_is_noticed() {
+    let with = |file: &str, variable: &str| {
+        checked(&format!(
+            "[daemon]\nbird_conf = {file}\nbird_variable = {variable}\nbird_control_socket = /bird.ctl\n"
+        ))
+        .1
+    };
+    assert_eq!(
+        with("/a.conf", "UNKNOWN"),
+        [
+            "f:2: [daemon] bird_conf: warning: the running BIRD knows no constant UNKNOWN: \
+             does its configuration include '/a.conf'?"
+        ]
+    );
+    // A file that is not made yet can't be included, and a BIRD that says nothing proves nothing.
+    for (file, variable) in [
+        ("/new.conf", "UNKNOWN"),
+        ("/a.conf", "SILENT"),
+        ("/a.conf", "KNOWN"),
+    ] {
+        assert_eq!(with(file, variable), [""; 0], "{file} {variable}");
+    }
 }

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::Via;
 use crate::config::fixture::{checked, complaint};
+use crate::config::{CommandLine, Via};
 
 #[test]
 fn nothing_at_all_is_a_configuration() {
@@ -13,11 +13,7 @@ fn nothing_at_all_is_a_configuration() {
     assert_eq!(v4.variable, "ACAST_PS_ADVERTISE");
     assert_eq!(
         v4.via,
-        Via::Command(vec![
-            "sudo".into(),
-            "/usr/sbin/birdc".into(),
-            "configure".into()
-        ])
+        Via::Command(CommandLine::of(["sudo", "/usr/sbin/birdc", "configure"]))
     );
     assert_eq!(v4.dummy.to_string(), "10.189.200.255/32");
     assert_eq!(v4.history, None);
@@ -74,7 +70,8 @@ fn the_daemon_warns_too() {
         ),
         (
             "prometheus_exporter = on\nprometheus_collector_textfile_dir = /missing",
-            "[daemon] prometheus_collector_textfile_dir: warning: directory '/missing' does not exist: make it; there will be no metrics",
+            "[daemon] prometheus_collector_textfile_dir: warning: directory '/missing' does not exist: \
+             make it; there will be no metrics",
         ),
         (
             "pidfile = /readonly/file",
@@ -300,7 +297,8 @@ fn log_levels_are_pythons() {
 
 #[test]
 fn what_default_gets_wrong_is_said_once() {
-    let text = "[DEFAULT]\ncheck_rise = x\nsplay_startup = 1\nfoo = 1\n[a]\ncheck_cmd = x\nip_prefix = 10.0.0.1\n[b]\ncheck_cmd = x\nip_prefix = 10.0.0.2\n";
+    let text = "[DEFAULT]\ncheck_rise = x\nsplay_startup = 1\nfoo = 1\n[a]\ncheck_cmd = x\n\
+                ip_prefix = 10.0.0.1\n[b]\ncheck_cmd = x\nip_prefix = 10.0.0.2\n";
     assert_eq!(
         checked(text).1,
         [
@@ -336,4 +334,16 @@ fn every_problem_is_found_at_once() {
     );
     assert_eq!(config, None);
     assert_eq!(lines.len(), 8, "{lines:?}");
+}
+
+#[test]
+fn what_default_can_not_reach_is_warned_of() {
+    assert_eq!(
+        complaint("[DEFAULT]\nipv4 = no\n"),
+        "[DEFAULT] ipv4: warning: has no effect here, since the built-in value stands in [daemon]: set it there"
+    );
+    assert_eq!(
+        checked("[DEFAULT]\nlog_server = x\ncheck_cmd = y\n").1,
+        [""; 0]
+    );
 }

@@ -60,21 +60,80 @@ fn every_meaning_is_a_sentence() {
 }
 
 #[test]
-fn rows_can_be_printed_for_manuals() {
-    assert_eq!(
-        CHECK_RISE.markdown(),
-        "| `check_rise` | whole number, 1 or more | `2` | So many successful runs in a row bring the service up. |"
-    );
-    assert_eq!(
-        LOG_FILE.markdown(),
-        "| `log_file` | file | – | The file that takes the messages instead of standard output. |"
-    );
-    assert_eq!(
-        PIDFILE.roff(),
-        ".TP\n.B pidfile\nfile; default\n.BR /var/run/anycast\\-healthchecker/anycast\\-healthchecker.pid\n.br\n\
-         The file that holds the process id; its directory must exist.\n"
-    );
+fn kinds_are_described_in_words() {
+    assert_eq!(CHECK_RISE.kind.describe(), "whole number, 1 or more");
     assert_eq!(LOG_SERVER_PORT.kind.describe(), "whole number, 1 to 65535");
     assert_eq!(LOG_MAXBYTES.kind.describe(), "whole number, 0 or more");
     assert_eq!(ON_START.kind.describe(), "keep, withdraw or advertise");
+}
+
+/// The row of a setting as the README has it.
+fn markdown(setting: &Setting) -> String {
+    let default = setting
+        .default
+        .map_or("–".to_string(), |text| format!("`{text}`"));
+    let (key, kind) = (setting.key, setting.kind.describe());
+    format!("| `{key}` | {kind} | {default} | {} |", setting.meaning)
+}
+
+#[test]
+fn the_readme_has_every_row() {
+    let readme = include_str!("../../../README.md");
+    let missing: Vec<String> = ALL
+        .iter()
+        .map(|row| markdown(row))
+        .filter(|row| !readme.contains(row))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "missing in README.md:\n{}",
+        missing.join("\n")
+    );
+}
+
+/// Settings of a section of the manual page, with their defaults.
+fn in_manual(page: &'static str, heading: &str) -> Vec<(&'static str, Option<&'static str>)> {
+    let from = page.find(heading).expect("the page has that heading");
+    let section = &page[from..];
+    let section = &section[..section.find(".El\n").expect("the list ends")];
+    let items = section.split(".It Cm ").skip(1);
+    let item = |item: &'static str| {
+        let key = item.split([' ', '\n']).next().unwrap_or_default();
+        let default = item
+            .split_once("Default:\n.Cm ")
+            .map(|(_, text)| text.lines().next().unwrap_or_default());
+        assert_eq!(
+            default.is_none(),
+            item.contains("Unset by default.") || item.contains("Required"),
+            "{key}"
+        );
+        (
+            key,
+            default.map(|text| {
+                text.strip_suffix(" .")
+                    .expect("a full stop follows the default")
+            }),
+        )
+    };
+    items.map(item).collect()
+}
+
+#[test]
+fn the_manual_page_has_every_setting_with_its_default() {
+    let page = include_str!("../../../contrib/man/anycast-healthchecker.conf.5");
+    let headings = [
+        (Kept::Service, ".Ss Settings of services\n"),
+        (Kept::Daemon, ".Ss Settings of the daemon\n"),
+    ];
+    for (kept, heading) in headings {
+        let mut in_table: Vec<_> = ALL
+            .iter()
+            .filter(|row| row.kept == kept)
+            .map(|row| (row.key, row.default))
+            .collect();
+        let mut in_manual = in_manual(page, heading);
+        in_table.sort_unstable();
+        in_manual.sort_unstable();
+        assert_eq!(in_manual, in_table);
+    }
 }

@@ -21,7 +21,7 @@ fn quick(name: &str, prefix: &str) -> ServiceConfig {
 
 fn with_command(name: &str, prefix: &str) -> ServiceConfig {
     ServiceConfig {
-        custom_cmd: Some(vec!["/bin/custom".to_string()]),
+        custom_cmd: Some(CommandLine::of(["/bin/custom".to_string()])),
         ..quick(name, prefix)
     }
 }

@@ -1,7 +1,7 @@
 //! The kernel's routing messages: bytes become what they say about an address or a link. Pure.
 //!
-//! No length in a message is trusted: each is checked against what there is, and a message that does not fit is `None`,
-//! whereupon the reader dumps everything anew.
+//! No length in a message is trusted: each is checked against what there is, and a message that does not fit
+//! is `None`, whereupon the reader dumps everything anew.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -60,7 +60,8 @@ pub enum Body {
     Other,
 }
 
-/// What tells one assignment from another: an interface may have the same address with two lengths or two peers.
+/// What tells one assignment from another: an interface may have the same address with two lengths or two
+/// peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Assigned {
     pub local: IpAddr,
@@ -173,7 +174,8 @@ fn address(kind: u16, payload: &[u8]) -> Option<Body> {
             _ => {}
         }
     }
-    // On a point-to-point link the local address has an attribute of its own, and the other one is the peer's.
+    // On a point-to-point link the local address has an attribute of its own, and the other one is the
+    // peer's.
     let Some(local) = local.or(first) else {
         return Some(Body::Other);
     };

@@ -40,6 +40,11 @@ impl Table {
         }
     }
 
+    #[cfg(test)]
+    pub fn has_link(&self, name: &str) -> bool {
+        self.names.values().any(|known| known == name)
+    }
+
     fn remove(&mut self, index: u32, address: &Assigned) -> bool {
         let Some(addresses) = self.assigned.get_mut(&index) else {
             return false;

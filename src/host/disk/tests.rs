@@ -1,1 +1,243 @@
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::*;
+
+static COUNTER: AtomicU32 = AtomicU32::new(0);
+
+/// A directory of a test's own, removed with it.
+pub struct Dir(PathBuf);
+
+impl Dir {
+    pub fn new(name: &str) -> Dir {
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("anycast-{name}-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).unwrap();
+        Dir(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(&self.0)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().mode() & 0o7777
+}
+
+fn fifo(path: &Path) {
+    let status = Command::new("mkfifo").arg(path).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn a_new_file_can_be_read_by_everybody() {
+    let dir = Dir::new("disk");
+    let path = dir.path().join("list.conf");
+    replace(&path, b"one").unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"one");
+    assert_eq!(mode(&path), 0o644);
+    assert_eq!(dir.names(), ["list.conf"]);
+}
+
+#[test]
+fn an_old_file_keeps_its_mode_and_becomes_another_inode() {
+    let dir = Dir::new("disk");
+    let path = dir.path().join("list.conf");
+    fs::write(&path, "one").unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+    let mut reader = File::open(&path).unwrap();
+    replace(&path, b"two").unwrap();
+    assert_eq!(mode(&path), 0o640);
+    assert_eq!(fs::read(&path).unwrap(), b"two");
+    let mut seen = String::new();
+    reader.read_to_string(&mut seen).unwrap();
+    assert_eq!(seen, "one", "who reads has one of the two, whole");
+}
+
+#[test]
+fn links_stay_and_their_target_is_replaced() {
+    let dir = Dir::new("disk");
+    fs::create_dir(dir.path().join("real")).unwrap();
+    let real = dir.path().join("real/list.conf");
+    let link = dir.path().join("link.conf");
+    let second = dir.path().join("second.conf");
+    symlink("real/list.conf", &link).unwrap();
+    symlink(&link, &second).unwrap();
+    // First to a file that is not there yet, then to one that is.
+    for content in [b"one", b"two"] {
+        replace(&second, content).unwrap();
+        assert_eq!(fs::read(&real).unwrap(), content);
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert!(fs::symlink_metadata(&second).unwrap().is_symlink());
+    }
+    assert_eq!(dir.names(), ["link.conf", "real", "second.conf"]);
+}
+
+#[test]
+fn a_circle_of_links_is_refused() {
+    let dir = Dir::new("disk");
+    let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+    symlink(&one, &two).unwrap();
+    symlink(&two, &one).unwrap();
+    let error = replace(&one, b"x").unwrap_err().to_string();
+    assert!(error.ends_with("too many symbolic links"), "{error}");
+}
+
+#[test]
+fn a_link_in_a_directory_of_everybody_is_followed_only_if_trusted() {
+    let dir = Dir::new("disk");
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o1777)).unwrap();
+    let link = dir.path().join("list.conf");
+    symlink(dir.path().join("victim"), &link).unwrap();
+    replace(&link, b"our own link is fine").unwrap();
+    if process::effective_uid() == 0 {
+        // Only root can make a link that is another user's.
+        std::os::unix::fs::lchown(&link, Some(65534), None).unwrap();
+        let error = replace(&link, b"x").unwrap_err().to_string();
+        assert!(error.contains("user 65534"), "{error}");
+        assert_eq!(fs::read(&link).unwrap(), b"our own link is fine");
+    }
+}
+
+#[test]
+fn what_is_no_regular_file_is_never_replaced() {
+    let dir = Dir::new("disk");
+    let path = dir.path().join("list.conf");
+    fifo(&path);
+    for kind in ["a FIFO", "a directory"] {
+        if kind == "a directory" {
+            fs::remove_file(&path).unwrap();
+            fs::create_dir(&path).unwrap();
+        }
+        for error in [
+            replace(&path, b"x").unwrap_err(),
+            replace_here(&path, b"x").unwrap_err(),
+        ] {
+            let expected = format!(
+                "cannot write {}: it is {kind}, not a regular file",
+                path.display()
+            );
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+    let device = replace_fast(Path::new("/dev/null"), b"x").unwrap_err();
+    assert!(device.to_string().contains("a device"), "{device}");
+}
+
+#[test]
+fn a_failure_leaves_the_old_file_and_nothing_else() {
+    let dir = Dir::new("disk");
+    let path = dir.path().join("list.conf");
+    fs::write(&path, "old").unwrap();
+    // A directory in the way of the temporary file.
+    let temporary = temporary_name(&path);
+    fs::create_dir(&temporary).unwrap();
+    let error = replace(&path, b"new").unwrap_err().to_string();
+    assert!(error.contains("no temporary file can be made"), "{error}");
+    fs::remove_dir(&temporary).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"old");
+    assert_eq!(dir.names(), ["list.conf"]);
+
+    let missing = replace(&dir.path().join("nowhere/x"), b"").unwrap_err();
+    assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    assert!(missing.to_string().contains("No such file"), "{missing}");
+}
+
+#[test]
+fn a_temporary_file_is_neither_configuration_nor_metrics() {
+    for name in ["list.conf", "anycast.prom", "x"] {
+        let temporary = temporary_name(Path::new("/d").join(name).as_path());
+        let name = temporary.to_str().unwrap();
+        assert!(name.starts_with("/d/.") && name.ends_with(".tmp"), "{name}");
+    }
+    let long = PathBuf::from("/d").join("x".repeat(255));
+    assert!(temporary_name(&long).file_name().unwrap().len() <= 255);
+}
+
+#[test]
+fn only_what_predecessors_left_is_swept() {
+    let dir = Dir::new("disk");
+    let path = dir.path().join("list.conf");
+    let link = dir.path().join("link.conf");
+    symlink("list.conf", &link).unwrap();
+    for name in [".list.conf.1.tmp", ".list.conf.22.tmp"] {
+        fs::write(dir.path().join(name), "half").unwrap();
+    }
+    let others = [
+        ".list.conf..tmp",
+        ".list.conf.1x.tmp",
+        ".list.conf.3.tmp",
+        ".list.conf.4.tmp.bak",
+        ".other.conf.1.tmp",
+        "list.conf.1.tmp",
+    ];
+    for name in others {
+        let file = dir.path().join(name);
+        match name {
+            ".list.conf.3.tmp" => fs::create_dir(file).unwrap(),
+            _ => fs::write(file, "").unwrap(),
+        }
+    }
+    assert_eq!(sweep(&link).unwrap(), 2);
+    let mut expected = others.to_vec();
+    expected.push("link.conf");
+    expected.sort_unstable();
+    assert_eq!(dir.names(), expected);
+    // With the pid of this process it is no obstacle, even unswept: process 1 of a container always has the
+    // same.
+    fs::write(temporary_name(&path), "half").unwrap();
+    replace(&path, b"new").unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"new");
+}
+
+#[test]
+fn reading_is_bounded_and_never_waits() {
+    let dir = Dir::new("disk");
+    let path = dir.path().join("file");
+    fs::write(&path, "12345").unwrap();
+    assert_eq!(read_bounded(&path, 5).unwrap(), b"12345");
+    let error = read_bounded(&path, 4).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    assert!(error.to_string().contains("more than 4 bytes"), "{error}");
+
+    let pipe = dir.path().join("fifo");
+    fifo(&pipe);
+    let socket = dir.path().join("socket");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    for (path, what) in [
+        (pipe.as_path(), "a FIFO"),
+        (&socket, "a socket"),
+        (dir.path(), "a directory"),
+        (Path::new("/dev/zero"), "a device"),
+    ] {
+        let error = read_bounded(path, 5).unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+    }
+    let missing = read_bounded(&dir.path().join("nowhere"), 5).unwrap_err();
+    assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+}
+
+#[test]
+fn a_path_is_shown_without_control_characters() {
+    assert_eq!(shown(Path::new("/a b/ü")), "/a b/ü");
+    assert_eq!(shown(Path::new("/a\nb")), "\"/a\\nb\"");
+}

@@ -1,1 +1,417 @@
+//! Each test runs in a process of its own: reaping takes any child of the process, so tests in one process
+//! would steal each other's.
 
+use std::collections::BTreeSet;
+use std::process::Command as Program;
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
+
+use super::pipe::CAPTURE_MAX;
+use super::*;
+use crate::config::Announce;
+use crate::host::disk::tests::Dir;
+use crate::host::sys::signal::SignalFd;
+
+/// No wait of a test takes longer; what they wait for takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const MARK: &str = "ANYCAST_TEST_ALONE";
+
+fn alone(test: &str, body: fn()) {
+    alone_under("exec \"$0\" \"$@\"", test, body);
+}
+
+/// Runs this test again in a process that a shell prepares.
+fn alone_under(shell: &str, test: &str, body: fn()) {
+    if env::var_os(MARK).is_some() {
+        return body();
+    }
+    let output = Program::new("/bin/sh")
+        .args(["-c", shell])
+        .arg(env::current_exe().unwrap())
+        .args(["--exact", &format!("host::job::tests::{test}")])
+        .args(["--nocapture", "--test-threads=1"])
+        .env(MARK, "1")
+        .env("NOTIFY_SOCKET", "/nowhere")
+        .env("WATCHDOG_USEC", "1")
+        .env("WATCHDOG_PID", "1")
+        .env("ANYCAST_SERVICE", "another")
+        .env("KEPT", "as it is")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn words(list: &[&str]) -> CommandLine {
+    CommandLine::of(list)
+}
+
+fn start(jobs: &mut Jobs, job: u64, list: &[&str]) -> Result<(), StartFailure> {
+    let words = words(list);
+    let command = Command {
+        words: &words,
+        argument: None,
+        service: None,
+    };
+    jobs.start(JobId(job), &command)
+}
+
+fn shell(jobs: &mut Jobs, job: u64, script: &str) {
+    start(jobs, job, &["/bin/sh", "-c", script]).unwrap();
+}
+
+/// Turns of a loop until nothing runs any more.
+fn finish(jobs: &mut Jobs) -> Vec<Finished> {
+    let started = Instant::now();
+    let mut finished = Vec::new();
+    let mut set = PollSet::default();
+    while !jobs.running.is_empty() {
+        assert!(
+            started.elapsed() < PATIENCE,
+            "{} run on",
+            jobs.running.len()
+        );
+        set.clear();
+        jobs.poll(&mut set);
+        set.wait(Some(Duration::from_millis(5))).unwrap();
+        jobs.reap(&mut finished);
+        jobs.read(&set);
+    }
+    finished
+}
+
+/// The one job's end.
+fn run(script: &str) -> Finished {
+    let mut jobs = Jobs::new().unwrap();
+    shell(&mut jobs, 1, script);
+    let mut finished = finish(&mut jobs);
+    assert_eq!(finished.len(), 1);
+    finished.remove(0)
+}
+
+fn stdout(script: &str) -> String {
+    String::from_utf8(run(script).output.stdout.bytes).unwrap()
+}
+
+/// Whether a process runs: a zombie whose parent is slow to reap it does not.
+fn is_running(pid: &str) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit(") ").next().unwrap().starts_with('Z'))
+}
+
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < PATIENCE, "{what}");
+        thread::yield_now();
+    }
+}
+
+fn open_descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+#[test]
+fn the_end_is_reported_as_it_was() {
+    alone("the_end_is_reported_as_it_was", || {
+        assert_eq!(run("exit 0").ended, Ended::Exit(0));
+        assert_eq!(run("exit 3").ended, Ended::Exit(3));
+        assert_eq!(run("exit 255").ended, Ended::Exit(255));
+        assert_eq!(run("kill -9 $$").ended, Ended::Signal(9));
+        assert_eq!(run("kill -15 $$").ended, Ended::Signal(15));
+    });
+}
+
+#[test]
+fn both_streams_are_kept_apart() {
+    alone("both_streams_are_kept_apart", || {
+        let output = run("echo out; echo err >&2; echo more").output;
+        assert_eq!(output.stdout.bytes, b"out\nmore\n");
+        assert_eq!(output.stderr.bytes, b"err\n");
+        assert_eq!((output.stdout.dropped, output.stderr.dropped), (0, 0));
+
+        let silent = run("exit 0").output;
+        assert_eq!(silent, Output::default());
+        assert_eq!(silent.stdout.bytes.capacity(), 0);
+    });
+}
+
+#[test]
+fn a_child_that_prints_100_mb_is_read_and_cut() {
+    alone("a_child_that_prints_100_mb_is_read_and_cut", || {
+        let finished = run("head -c 100000000 /dev/zero; echo end >&2");
+        assert_eq!(finished.ended, Ended::Exit(0));
+        assert_eq!(finished.output.stdout.bytes.len(), CAPTURE_MAX);
+        assert_eq!(
+            finished.output.stdout.dropped,
+            100_000_000 - CAPTURE_MAX as u64
+        );
+        assert_eq!(finished.output.stderr.bytes, b"end\n");
+    });
+}
+
+#[test]
+fn what_was_written_just_before_the_end_is_kept() {
+    alone("what_was_written_just_before_the_end_is_kept", || {
+        // Never polled: all of it is still in the pipe, which it fills, when the child is reaped.
+        let mut jobs = Jobs::new().unwrap();
+        shell(&mut jobs, 1, "head -c 65536 /dev/zero");
+        let mut finished = Vec::new();
+        let started = Instant::now();
+        while finished.is_empty() {
+            assert!(started.elapsed() < PATIENCE);
+            jobs.reap(&mut finished);
+        }
+        let captured = &finished[0].output.stdout;
+        assert_eq!(captured.bytes.len() as u64 + captured.dropped, 65536);
+    });
+}
+
+#[test]
+fn closing_stdout_is_not_the_end() {
+    alone("closing_stdout_is_not_the_end", || {
+        let finished = run("exec >&- 2>&-; for i in 1 2 3 4 5; do /bin/true; done; exit 7");
+        assert_eq!(finished.ended, Ended::Exit(7));
+    });
+}
+
+#[test]
+fn a_grandchild_that_holds_the_pipes_delays_nothing() {
+    alone("a_grandchild_that_holds_the_pipes_delays_nothing", || {
+        let before = open_descriptors();
+        let started = Instant::now();
+        let mut jobs = Jobs::new().unwrap();
+        shell(&mut jobs, 1, "sleep 60 & echo $!");
+        let leader = jobs.pid_of(JobId(1)).unwrap();
+        let finished = finish(&mut jobs);
+        assert!(started.elapsed() < Duration::from_secs(30));
+        assert_eq!(finished[0].ended, Ended::Exit(0));
+        let grandchild = String::from_utf8_lossy(&finished[0].output.stdout.bytes).into_owned();
+        assert!(is_running(grandchild.trim()), "it is left alone");
+        drop(jobs);
+        assert_eq!(open_descriptors(), before);
+        process::kill_group(leader).unwrap();
+    });
+}
+
+#[test]
+fn a_kill_takes_the_whole_group() {
+    alone("a_kill_takes_the_whole_group", || {
+        let mut jobs = Jobs::new().unwrap();
+        shell(
+            &mut jobs,
+            1,
+            "trap '' TERM INT HUP; sleep 60 & echo $!; wait; sleep 60",
+        );
+        // Until it has told its grandchild's pid.
+        let mut set = PollSet::default();
+        jobs.poll(&mut set);
+        set.wait(Some(PATIENCE)).unwrap();
+        jobs.kill(JobId(1)).unwrap();
+        let finished = finish(&mut jobs);
+        assert_eq!(finished[0].ended, Ended::Signal(9));
+        let grandchild = String::from_utf8_lossy(&finished[0].output.stdout.bytes).into_owned();
+        let grandchild = grandchild.trim();
+        assert!(!grandchild.is_empty());
+        wait_until("the grandchild lives", || !is_running(grandchild));
+        assert_eq!(jobs.kill(JobId(1)), Ok(()), "killing what is over is fine");
+    });
+}
+
+#[test]
+fn what_still_runs_at_the_end_is_killed() {
+    alone("what_still_runs_at_the_end_is_killed", || {
+        let mut jobs = Jobs::new().unwrap();
+        shell(&mut jobs, 1, "exec sleep 60");
+        let pid = jobs.pid_of(JobId(1)).unwrap().number().to_string();
+        assert!(is_running(&pid));
+        drop(jobs);
+        wait_until("it lives", || !is_running(&pid));
+    });
+}
+
+#[test]
+fn a_child_has_a_mask_and_dispositions_of_its_own() {
+    alone("a_child_has_a_mask_and_dispositions_of_its_own", || {
+        let _blocked = SignalFd::open().unwrap();
+        let status = stdout("exec cat /proc/self/status");
+        let field = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+            u64::from_str_radix(line.split_whitespace().nth(1).unwrap(), 16).unwrap()
+        };
+        assert_eq!(field("SigBlk:"), 0);
+        // glibc leaves its internal signals 32 and 33 ignored.
+        assert_eq!(field("SigIgn:") & !(3 << 31), 0);
+    });
+}
+
+#[test]
+fn a_child_has_a_group_of_its_own_and_no_descriptors_of_ours() {
+    alone(
+        "a_child_has_a_group_of_its_own_and_no_descriptors_of_ours",
+        || {
+            let ids = stdout("exec cut -d' ' -f1,5 /proc/self/stat");
+            let (pid, group) = ids.trim().split_once(' ').unwrap();
+            assert_eq!(pid, group);
+            assert_eq!(stdout("readlink /proc/self/fd/0"), "/dev/null\n");
+            // The fourth is the directory that ls reads.
+            assert_eq!(stdout("exec ls /proc/self/fd"), "0\n1\n2\n3\n");
+        },
+    );
+}
+
+#[test]
+fn the_environment_is_ours_without_what_is_ours_alone() {
+    alone("the_environment_is_ours_without_what_is_ours_alone", || {
+        let service = ServiceConfig {
+            name: "a b=c".to_string(),
+            prefixes: vec![
+                "192.0.2.1/32".parse().unwrap(),
+                "2001:db8::/64".parse().unwrap(),
+            ],
+            prefix_texts: Vec::new(),
+            check_cmd: words(&["/bin/sh", "-c", "env; echo $0"]),
+            interval: Duration::from_secs(1),
+            fast_interval: None,
+            timeout: Duration::from_secs(1),
+            rise: 1,
+            fall: 1,
+            disabled: false,
+            on_disabled: Announce::Withdraw,
+            ip_check_disabled: true,
+            interface: "lo".into(),
+            shared_prefix: false,
+            on_start: Announce::Keep,
+            on_exit: Announce::Keep,
+            maintenance_file: None,
+            custom_cmd: None,
+            custom_timeout: Duration::from_secs(1),
+        };
+        let mut jobs = Jobs::new().unwrap();
+        let command = Command {
+            words: &service.check_cmd,
+            argument: Some("down"),
+            service: Some(&service),
+        };
+        jobs.start(JobId(1), &command).unwrap();
+        let output = finish(&mut jobs).remove(0).output.stdout.bytes;
+        let output = String::from_utf8(output).unwrap();
+        let lines: BTreeSet<&str> = output.lines().collect();
+        for line in [
+            "ANYCAST_SERVICE=a b=c",
+            "ANYCAST_IP_PREFIX=192.0.2.1/32,2001:db8::/64",
+            "KEPT=as it is",
+            "down",
+        ] {
+            assert!(lines.contains(line), "{line} is not in {output}");
+        }
+        for name in ["NOTIFY_SOCKET", "WATCHDOG_", "ANYCAST_SERVICE=another"] {
+            assert!(!output.contains(name), "{name} is in {output}");
+        }
+    });
+}
+
+#[test]
+fn only_what_procd_preloads_is_taken_away() {
+    assert!(is_ours_alone(b"LD_PRELOAD", b"/lib/libsetlbf.so"));
+    assert!(!is_ours_alone(b"LD_PRELOAD", b"/lib/libother.so"));
+    assert!(!is_ours_alone(b"PATH", b"/bin"));
+}
+
+#[test]
+fn what_cannot_be_started_says_why() {
+    alone("what_cannot_be_started_says_why", || {
+        let dir = Dir::new("job-start");
+        let file = |name: &str, content: &str, mode: u32| {
+            use std::os::unix::fs::PermissionsExt;
+            let path = dir.path().join(name);
+            fs::write(&path, content).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            path.to_str().unwrap().to_string()
+        };
+        let plain = file("plain", "#!/bin/sh\n", 0o644);
+        let headless = file("headless", "exit 0\n", 0o755);
+        let orphan = file("orphan", "#!/nowhere/sh\n", 0o755);
+        let before = open_descriptors();
+        let mut jobs = Jobs::new().unwrap();
+        for (command, status, part) in [
+            (&["/nowhere/check"][..], 127, "No such file"),
+            (&["nowhere-check"], 127, "along PATH"),
+            (&[], 127, "the command is empty"),
+            (&[&plain], 126, "is it executable"),
+            (&[dir.path().to_str().unwrap()], 126, "Permission denied"),
+            (&[&headless], 126, "begin with #!"),
+            (&[&orphan], 127, "interpreter"),
+            (&[&format!("{plain}/x")], 127, "Not a directory"),
+            (&["/bin/true", "a\0b"], 126, "NUL"),
+            (&["/bin/tr\x1bue"], 127, "\\u{1b}"),
+        ] {
+            let failure = start(&mut jobs, 1, command).unwrap_err();
+            assert_eq!(failure.status, status, "{failure:?}");
+            assert!(failure.cause.contains(part), "{failure:?}");
+        }
+        assert_eq!(jobs.running.len(), 0);
+        drop(jobs);
+        assert_eq!(open_descriptors(), before);
+        assert!(process::reap_any().is_none(), "nothing is left to reap");
+    });
+}
+
+#[test]
+fn a_name_without_a_slash_is_looked_up() {
+    alone("a_name_without_a_slash_is_looked_up", || {
+        let mut jobs = Jobs::new().unwrap();
+        start(&mut jobs, 1, &["true"]).unwrap();
+        assert_eq!(finish(&mut jobs)[0].ended, Ended::Exit(0));
+    });
+}
+
+#[test]
+fn many_that_end_at_once_are_all_reaped() {
+    alone("many_that_end_at_once_are_all_reaped", || {
+        let before = open_descriptors();
+        let mut jobs = Jobs::new().unwrap();
+        for job in 0..100 {
+            shell(&mut jobs, job, &format!("echo {job}; exit {job}"));
+        }
+        let mut finished = finish(&mut jobs);
+        finished.sort_by_key(|one| one.job);
+        assert_eq!(finished.len(), 100);
+        for (number, one) in (0u8..).zip(&finished) {
+            assert_eq!(one.job, JobId(number.into()));
+            assert_eq!(one.ended, Ended::Exit(number));
+            assert_eq!(one.output.stdout.bytes, format!("{number}\n").into_bytes());
+        }
+        drop(jobs);
+        assert_eq!(open_descriptors(), before);
+    });
+}
+
+#[test]
+fn too_few_descriptors_fail_one_start_and_nothing_else() {
+    alone_under(
+        "ulimit -n 20; exec \"$0\" \"$@\"",
+        "too_few_descriptors_fail_one_start_and_nothing_else",
+        || {
+            let mut jobs = Jobs::new().unwrap();
+            let mut started = 0;
+            let failure = loop {
+                match start(&mut jobs, started, &["/bin/true"]) {
+                    Ok(()) => started += 1,
+                    Err(failure) => break failure,
+                }
+                assert!(started < 20, "the limit did not hold");
+            };
+            assert_eq!(failure.status, 126);
+            assert!(failure.cause.contains("limit on open files"), "{failure:?}");
+            assert_eq!(finish(&mut jobs).len() as u64, started);
+            start(&mut jobs, 100, &["/bin/true"]).unwrap();
+            assert_eq!(finish(&mut jobs)[0].ended, Ended::Exit(0));
+        },
+    );
+}

@@ -2,22 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
+use super::troubles::Troubles;
 use super::voice::{self, Voice};
 use super::{Config, DaemonConfig, Event, Handled, HostCounters, Reactor, Source};
 use crate::config::load::{Loaded, load};
 use crate::config::{Complaint, Family, FamilyConfig, Level, LogConfig, Severity};
 use crate::engine::Engine;
-use crate::engine::notice::Part;
 use crate::engine::vocab::{FoundFile, Repair, World};
 use crate::host::addresses::{self, Watch};
 use crate::host::instance::Instance;
 use crate::host::job::Jobs;
 use crate::host::log::{self, Form};
-use crate::host::news::Health;
 use crate::host::notify::Notify;
 use crate::host::status_socket::StatusSocket;
 use crate::host::sys::{clock, limits, signal};
@@ -37,12 +35,9 @@ const DESCRIPTORS_A_CHECK: u64 = 2;
 
 /// Runs the daemon until it is told to stop.
 pub fn run(source: Source) -> ExitCode {
-    let loaded = probe::with(|probes| load(&source, probes));
-    crate::oneshot::say_before_start(&loaded);
-    let Some(config) = loaded.config else {
+    let Some((config, warnings)) = read_configuration(&source) else {
         return ExitCode::FAILURE;
     };
-    let warnings = warnings(loaded.complaints);
     match prepare(source, &config, warnings) {
         Ok(reactor) => reactor.live(),
         Err(cause) => {
@@ -50,6 +45,13 @@ pub fn run(source: Source) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What it was made from is not kept: it is several times as large.
+fn read_configuration(source: &Source) -> Option<(Config, Vec<Complaint>)> {
+    let loaded = probe::with(|probes| load(source, probes));
+    crate::oneshot::say_before_start(&loaded);
+    Some((loaded.config?, warnings(loaded.complaints)))
 }
 
 /// Only warnings are left in a configuration that is in force.
@@ -77,35 +79,21 @@ fn datagram(text: &str, form: Form) -> String {
 
 fn prepare(source: Source, config: &Config, warnings: Vec<Complaint>) -> Result<Reactor, String> {
     let daemon = config.daemon.clone();
-    // Raised before anything is opened, and the lock before anything is touched.
+    // Raised before anything is opened; signals held before anybody can know our pid; the lock before anything is
+    // touched.
     let descriptors = raise_descriptors(config);
-    let instance = Instance::acquire(&daemon.pidfile)?;
+    // Signals before the pidfile: a SIGTERM between the two would leave that behind.
     let signals =
         signal::SignalFd::open().map_err(|error| failed("make the signal descriptor", &error))?;
+    let instance = Instance::acquire(&daemon.pidfile)?;
     let jobs = Jobs::new().map_err(|error| failed("prepare to start checks", &error))?;
     let addresses =
         Watch::open().map_err(|error| failed("ask the kernel for addresses", &error))?;
     let now = clock::now();
-    if let Some(server) = daemon
-        .log
-        .syslog
-        .as_ref()
-        .filter(|_| daemon.log.stderr_to_syslog)
-    {
-        let form = Form::Syslog {
-            format: server.format,
-            json: server.json,
-        };
-        log::hook_panics(move |text| datagram(text, form));
-    } else {
-        log::hook_panics(|text| text.to_string());
-    }
-    let mut voice = Voice::new(&daemon.log, &config.services, now.mono);
+    hook_panics(&daemon.log);
+    let voice = Voice::new(&daemon.log, &config.services, now.mono);
     let maintenance = maintenance::Watch::new(maintenance_files(config), now.mono);
-    for family in daemon.families.iter().flatten() {
-        // What can't be swept is in nobody's way.
-        let _ = disk::sweep(&family.prefix_file);
-    }
+    sweep(&daemon);
     let world = world(
         config.clone(),
         warnings,
@@ -113,19 +101,10 @@ fn prepare(source: Source, config: &Config, warnings: Vec<Complaint>) -> Result<
         &maintenance,
     );
     let (engine, actions) = Engine::start(now.mono, world, seed(), instance.predecessor_died());
-    voice
-        .take_news()
-        .into_iter()
-        .for_each(|news| voice.say(now, &crate::engine::notice::What::from(news).into()));
     let notify = Notify::from_env();
     let watchdog_at = notify
         .watchdog_interval()
         .map(|interval| now.mono + interval);
-    let health = |part, seconds| Health::new(part, Duration::from_secs(seconds));
-    let directory = daemon
-        .metrics
-        .as_ref()
-        .map(|metrics| metrics.directory.clone());
     let mut reactor = Reactor {
         source,
         engine,
@@ -134,9 +113,9 @@ fn prepare(source: Source, config: &Config, warnings: Vec<Complaint>) -> Result<
         signals,
         jobs,
         errands: Default::default(),
+        resolver_until: None,
         talks: Vec::new(),
         addresses,
-        addresses_health: health(Part::Addresses, 0),
         addresses_retry: None,
         maintenance,
         status: StatusSocket::new(now.mono),
@@ -145,22 +124,43 @@ fn prepare(source: Source, config: &Config, warnings: Vec<Complaint>) -> Result<
         voice,
         instance,
         counters: HostCounters::default(),
-        metrics_health: health(Part::Metrics(directory.unwrap_or_default()), 0),
-        history_health: health(Part::History(history_of(&daemon)), 0),
-        descriptors_health: health(Part::Descriptors, 60),
+        troubles: Troubles::new(&daemon),
         handled: Handled::default(),
         status_changed: true,
         done: false,
         daemon,
     };
     if let Err(cause) = descriptors {
-        reactor.descriptors_health.failed(now.mono, || cause);
+        reactor.troubles.descriptors.failed(now.mono, || cause);
     }
+    reactor.tell_news();
     reactor.perform(actions);
     reactor.work_off();
     reactor.finish_turn();
     reactor.notify.ready(now.mono);
     Ok(reactor)
+}
+
+/// A panic has a line on stderr, and goes to the log server if that is to have them.
+fn hook_panics(config: &LogConfig) {
+    match config.syslog.as_ref().filter(|_| config.stderr_to_syslog) {
+        Some(server) => {
+            let form = Form::Syslog {
+                format: server.format,
+                json: server.json,
+            };
+            log::hook_panics(move |text| datagram(text, form));
+        }
+        None => log::hook_panics(|text| text.to_string()),
+    }
+}
+
+/// Removes what a killed predecessor left half written.
+fn sweep(daemon: &DaemonConfig) {
+    for family in daemon.families.iter().flatten() {
+        // What can't be swept is in nobody's way.
+        let _ = disk::sweep(&family.prefix_file);
+    }
 }
 
 fn failed(what: &str, error: &std::io::Error) -> String {
@@ -193,18 +193,6 @@ fn maintenance_files(config: &Config) -> BTreeSet<PathBuf> {
         .iter()
         .filter_map(|service| service.maintenance_file.clone())
         .collect()
-}
-
-fn history_of(daemon: &DaemonConfig) -> PathBuf {
-    let kept = daemon
-        .families
-        .iter()
-        .flatten()
-        .find(|family| family.history.is_some());
-    let directory = kept
-        .and_then(|family| family.prefix_file.parent())
-        .unwrap_or(Path::new(""));
-    directory.join("history")
 }
 
 /// Everything outside that the engine has to know.
@@ -269,7 +257,7 @@ impl Reactor {
 
     fn take_over(&mut self, config: Config, warnings: Vec<Complaint>, now: Mono) {
         if let Err(cause) = raise_descriptors(&config) {
-            self.descriptors_health.failed(now, || cause);
+            self.troubles.descriptors.failed(now, || cause);
         }
         self.voice
             .reconfigure(&config.daemon.log, &config.services, now);
@@ -279,12 +267,7 @@ impl Reactor {
             Ok(addresses) => addresses,
             Err(_) => self.addresses.addresses(),
         };
-        if let Some(metrics) = &config.daemon.metrics {
-            self.metrics_health
-                .rename(Part::Metrics(metrics.directory.clone()));
-        }
-        self.history_health
-            .rename(Part::History(history_of(&config.daemon)));
+        self.troubles.rename(&config.daemon);
         let mut daemon = config.daemon.clone();
         // It was taken at the start and is held for life.
         daemon.pidfile = self.daemon.pidfile.clone();

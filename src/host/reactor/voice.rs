@@ -74,7 +74,8 @@ impl Voice {
         let stderr = String::from_utf8_lossy(&output.stderr.bytes);
         let answer = match ended {
             Ended::Exit(0) => Ok(stdout.as_ref()),
-            Ended::Exit(_) | Ended::Signal(_) => Err(stderr.trim().to_string()),
+            Ended::Exit(_) => Err(stderr.trim().to_string()),
+            Ended::Signal(_) => Err("it could not be looked up in time".to_string()),
         };
         self.sinks.resolved(now, answer);
     }

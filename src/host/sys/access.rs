@@ -1,4 +1,5 @@
-//! Who the process is and what it may do with a file, as the kernel judges it: faccessat(2) for the effective user.
+//! Who the process is and what it may do with a file, as the kernel judges it: faccessat(2) for the effective
+//! user.
 #![allow(unsafe_code)]
 
 use std::ffi::CString;
@@ -20,7 +21,8 @@ pub fn check(path: &Path, mode: Mode) -> io::Result<()> {
         Mode::Write => libc::W_OK,
         Mode::Execute => libc::X_OK,
     };
-    // SAFETY: the path is a NUL-terminated string that outlives the call; nothing else is passed by reference.
+    // SAFETY: the path is a NUL-terminated string that outlives the call; nothing else is passed by
+    // reference.
     let result = unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), mode, libc::AT_EACCESS) };
     if result == 0 {
         Ok(())

@@ -1,7 +1,8 @@
 //! Both clocks, and the local calendar.
 //!
-//! [`now`] is called once a turn of the loop. The wall clock is right beyond 2038 on targets whose `time_t` has 32
-//! bits, as long as the kernel is (5.1 and later); the calendar of such a moment is taken from an equivalent year.
+//! [`now`] is called once a turn of the loop. The wall clock is right beyond 2038 on targets whose `time_t`
+//! has 32 bits, as long as the kernel is (5.1 and later); the calendar of such a moment is taken from an
+//! equivalent year.
 #![allow(unsafe_code)]
 
 use std::mem::MaybeUninit;
@@ -35,7 +36,8 @@ fn read(clock: libc::clockid_t) -> (i64, i64) {
         403
     };
     let mut time = [0i64; 2];
-    // SAFETY: the kernel writes one `struct __kernel_timespec`, which is two 64-bit integers, to a valid array.
+    // SAFETY: the kernel writes one `struct __kernel_timespec`, which is two 64-bit integers, to a valid
+    // array.
     let result = unsafe { libc::syscall(GETTIME64, clock, time.as_mut_ptr()) };
     if result == 0 {
         (time[0], time[1])
@@ -50,7 +52,8 @@ fn read_native(clock: libc::clockid_t) -> (i64, i64) {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: `time` is a valid timespec to write to. Both clocks exist on every Linux, so the call can't fail.
+    // SAFETY: `time` is a valid timespec to write to. Both clocks exist on every Linux, so the call can't
+    // fail.
     unsafe { libc::clock_gettime(clock, &mut time) };
     (i64::from(time.tv_sec), i64::from(time.tv_nsec))
 }
@@ -62,7 +65,8 @@ const CYCLE: i64 = 883_612_800;
 pub fn local_calendar(wall: Wall) -> Calendar {
     let (time, cycles) = into_range(wall.seconds());
     let mut fields = MaybeUninit::<libc::tm>::zeroed();
-    // SAFETY: both pointers are valid; `tm` is a plain struct of integers and one pointer, for which zeroes are valid.
+    // SAFETY: both pointers are valid; `tm` is a plain struct of integers and one pointer, for which zeroes
+    // are valid.
     let result = unsafe { libc::localtime_r(&time, fields.as_mut_ptr()) };
     if result.is_null() {
         // Only a year beyond an int has no calendar.
@@ -128,7 +132,7 @@ mod tests {
     /// Whatever the zone of the machine, fields and offset together name the same moment.
     #[test]
     fn the_calendar_names_the_moment() {
-        for seconds in [0, 951_782_400, 1_511_372_123, 4_107_542_399, 7_983_750_000] {
+        for seconds in [0, 951_782_400, 1_511_372_123, 2_147_483_648, 4_107_542_399] {
             let c = local_calendar(Wall::from_micros(seconds * 1_000_000 + 42));
             let days = days_from_civil(i64::from(c.year), i64::from(c.month), i64::from(c.day));
             let clock = i64::from(c.hour * 3600 + c.minute * 60 + c.second);

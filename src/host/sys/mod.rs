@@ -2,8 +2,8 @@
 //!
 //! Each function makes one call, takes and returns owned or borrowed descriptors and values, and turns the
 //! conventions of C into [`io::Result`]. Nothing is decided, logged or retried here, with one exception: an
-//! interrupted poll is a poll that found nothing. What std can do safely (files, sockets, reading and writing) is left
-//! to std. Every descriptor is closed on exec.
+//! interrupted poll is a poll that found nothing. What std can do safely (files, sockets, reading and
+//! writing) is left to std. Every descriptor is closed on exec.
 
 pub mod access;
 pub mod clock;
@@ -17,6 +17,8 @@ pub mod poll;
 pub mod process;
 pub mod signal;
 pub mod socket;
+pub mod terminal;
+pub mod trial;
 
 use std::io;
 

@@ -1,7 +1,7 @@
 //! A socket for the kernel's routing messages, and the numbers that occur in those about addresses and links.
 //!
-//! Only datagrams of the kernel get through: any local process may send to a netlink socket. What they hold is parsed in
-//! `host/addresses`.
+//! Only datagrams of the kernel get through: any local process may send to a netlink socket. What they hold
+//! is parsed in `host/addresses`.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -19,7 +19,8 @@ pub use libc::{
 pub const GROUPS: u32 =
     (libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR | libc::RTMGRP_LINK) as u32;
 
-/// The longest that an answer to a dump is waited for, in seconds. The kernel answers at once; this is for the case that it doesn't.
+/// The longest that an answer to a dump is waited for, in seconds. The kernel answers at once; this is for
+/// the case that it doesn't.
 const ANSWER_WAIT: libc::time_t = 2;
 
 /// One datagram.
@@ -90,8 +91,8 @@ impl Socket {
 
     /// Asks for all of a kind (`RTM_GETADDR`, `RTM_GETLINK`).
     pub fn request_dump(&self, kind: u16, sequence: u32) -> io::Result<()> {
-        // struct nlmsghdr, then zeroes: a struct ifinfomsg, of which a struct ifaddrmsg is a shorter kind. Zeroes ask for
-        // all families and all interfaces.
+        // struct nlmsghdr, then zeroes: a struct ifinfomsg, of which a struct ifaddrmsg is a shorter kind.
+        // Zeroes ask for all families and all interfaces.
         let mut request = [0u8; 32];
         request[0..4].copy_from_slice(&32u32.to_ne_bytes());
         request[4..6].copy_from_slice(&kind.to_ne_bytes());
@@ -107,8 +108,8 @@ impl Socket {
         // SAFETY: zeroes are a valid sockaddr_nl.
         let mut sender: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
         let mut length = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
-        // SAFETY: pointers and lengths are those of a live slice and of a live address. With MSG_TRUNC the full length
-        // of the datagram comes back.
+        // SAFETY: pointers and lengths are those of a live slice and of a live address. With MSG_TRUNC the
+        // full length of the datagram comes back.
         let size = cvt_len(unsafe {
             libc::recvfrom(
                 self.raw(),

@@ -1,8 +1,9 @@
 //! The one place where the daemon waits.
 //!
-//! A [`PollSet`] is filled anew each turn and kept for its memory. An error, a hang-up and an invalid descriptor all
-//! count as "ready": whoever owns the descriptor finds out by reading. The wait never ends before its time-out, so
-//! that no deadline is looked at twice, and an interrupted wait is one that found nothing.
+//! A [`PollSet`] is filled anew each turn and kept for its memory. An error, a hang-up and an invalid
+//! descriptor all count as "ready": whoever owns the descriptor finds out by reading. The wait never ends
+//! before its time-out, so that no deadline is looked at twice, and an interrupted wait is one that found
+//! nothing.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -40,7 +41,8 @@ impl PollSet {
         self.fds.clear();
     }
 
-    /// Adds a descriptor. If its owner closes it before the wait, it is ready at once, which the owner then ignores.
+    /// Adds a descriptor. If its owner closes it before the wait, it is ready at once, which the owner then
+    /// ignores.
     pub fn add(&mut self, fd: impl AsFd, interest: Interest) -> Slot {
         self.fds.push(libc::pollfd {
             fd: fd.as_fd().as_raw_fd(),
@@ -53,13 +55,15 @@ impl PollSet {
         Slot(self.fds.len() - 1)
     }
 
-    /// Waits until something is ready or `timeout` has passed; `None`: as long as it takes. Returns how many are ready.
+    /// Waits until something is ready or `timeout` has passed; `None`: as long as it takes. Returns how many
+    /// are ready.
     pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<usize> {
         let limit = timeout.map(timespec);
         let limit = limit.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
         // At most as many descriptors as the process may have open, so it always fits.
         let count = self.fds.len() as libc::nfds_t;
-        // SAFETY: pointer and length are those of a live vector; the limit is null or a live timespec; no signal mask.
+        // SAFETY: pointer and length are those of a live vector; the limit is null or a live timespec; no
+        // signal mask.
         let result = unsafe { libc::ppoll(self.fds.as_mut_ptr(), count, limit, std::ptr::null()) };
         match cvt(result) {
             Ok(ready) => Ok(usize::try_from(ready).unwrap_or(0)),

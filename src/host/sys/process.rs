@@ -1,14 +1,15 @@
 //! Child processes: started by posix_spawn(3), signalled by group, reaped in whatever order they end.
 //!
-//! A child has a process group of its own, an empty signal mask, default dispositions, `/dev/null` as stdin, and no
-//! descriptor of ours but stdout and stderr. A spawn returns when the child has become its program, so that a command that
-//! can't be executed is an error here and a signal to the group can't come too early.
+//! A child has a process group of its own, an empty signal mask, default dispositions, `/dev/null` as stdin,
+//! and no descriptor of ours but stdout and stderr. A spawn returns when the child has become its program, so
+//! that a command that can't be executed is an error here and a signal to the group can't come too early.
 //!
-//! posix_spawn and not fork: its cost does not grow with our memory, and std's Command neither resets the mask
-//! nor lets ignored signals be reset. A script without `#!` is an error with both libcs; no shell is tried.
+//! posix_spawn and not fork: its cost does not grow with our memory, and std's Command neither resets the
+//! mask nor lets ignored signals be reset. A script without `#!` is an error with both libcs; no shell is
+//! tried.
 #![allow(unsafe_code)]
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -18,7 +19,7 @@ use std::ptr;
 
 use super::{cvt, cvt_nz, signal};
 
-pub use libc::ENOEXEC;
+pub use libc::{EMFILE, ENOEXEC};
 
 /// A process that exists, or has existed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,8 +44,8 @@ impl Pid {
     }
 }
 
-/// A list of words as exec wants them: each ended by a NUL, one after the other. Kept and refilled, so that a spawn
-/// allocates nothing.
+/// A list of words as exec wants them: each ended by a NUL, one after the other. Kept and refilled, so that a
+/// spawn allocates nothing.
 #[derive(Default)]
 pub struct Words {
     bytes: Vec<u8>,
@@ -97,6 +98,7 @@ pub struct Spawner {
 impl Spawner {
     /// `environment`: what every child gets, as `NAME=value`.
     pub fn new(environment: Words) -> io::Result<Spawner> {
+        close_inherited_on_exec();
         Ok(Spawner {
             attributes: Attributes::new()?,
             null: OwnedFd::from(File::open("/dev/null")?),
@@ -126,15 +128,15 @@ impl Spawner {
         self.envp.push(ptr::null_mut());
 
         let mut actions = Actions::new()?;
-        // Descriptors 0 to 2 are open from the start (std sees to that), so ours have higher numbers and none of these
-        // copies is onto itself, which would leave it closed on exec.
+        // Descriptors 0 to 2 are open from the start (std sees to that), so ours have higher numbers and none
+        // of these copies is onto itself, which would leave it closed on exec.
         actions.dup2(self.null.as_raw_fd(), 0)?;
         actions.dup2(stdout.as_raw_fd(), 1)?;
         actions.dup2(stderr.as_raw_fd(), 2)?;
 
         let mut pid = 0;
-        // SAFETY: program, argv and envp point to NUL-terminated words that are borrowed or owned until the call
-        // returns, and both lists end with null; actions and attributes are initialised.
+        // SAFETY: program, argv and envp point to NUL-terminated words that are borrowed or owned until the
+        // call returns, and both lists end with null; actions and attributes are initialised.
         cvt_nz(unsafe {
             libc::posix_spawnp(
                 &mut pid,
@@ -209,6 +211,20 @@ impl Drop for Actions {
     }
 }
 
+/// What a careless parent left open for us is not passed on. Ours are closed on exec anyway. Without /proc it
+/// stays as it is, which does no harm of ours.
+fn close_inherited_on_exec() {
+    let entries = fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    for fd in numbers.filter(|&fd: &libc::c_int| fd > 2) {
+        // SAFETY: plain integers. Only the flag of this descriptor, whoever owns it, is set.
+        unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+}
+
 /// A pipe whose reading end never waits. The writing end does: the child's stdout has to behave as usual.
 pub fn output_pipe() -> io::Result<(File, OwnedFd)> {
     let mut fds = [-1; 2];
@@ -225,8 +241,8 @@ pub fn output_pipe() -> io::Result<(File, OwnedFd)> {
 /// A child that has ended, whichever it is; `None` if none has, or there is no child.
 pub fn reap_any() -> Option<(Pid, ExitStatus)> {
     let mut status = 0;
-    // SAFETY: `status` is valid for a write. All children of this process are ours, or were left to us by a parent
-    // that became us or died (process 1 of a container): each is to be reaped.
+    // SAFETY: `status` is valid for a write. All children of this process are ours, or were left to us by a
+    // parent that became us or died (process 1 of a container): each is to be reaped.
     match unsafe { libc::waitpid(-1, &mut status, libc::WNOHANG) } {
         pid if pid > 0 => Some((Pid(pid), ExitStatus::from_raw(status))),
         _ => None,

@@ -1,8 +1,8 @@
 //! Signals as data: they are blocked and read from a descriptor, so nothing ever interrupts the program.
 //!
-//! [`prepare`] puts right what a parent may have left behind and is called first of all, in every mode of the program.
-//! Only the daemon then opens a [`SignalFd`]. Children get an empty mask and default dispositions again from
-//! `process::Spawner`.
+//! [`prepare`] puts right what a parent may have left behind and is called first of all, in every mode of the
+//! program. Only the daemon then opens a [`SignalFd`]. Children get an empty mask and default dispositions
+//! again from `process::Spawner`.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -33,13 +33,14 @@ pub struct Signals {
 
 /// Makes the dispositions and the mask those that the program relies on.
 ///
-/// An ignored SIGCHLD is inherited through exec, and then nobody could wait for a child; a blocked signal likewise. SIGPIPE is
-/// ignored so that a closed stdout or socket is an error of the write.
+/// An ignored SIGCHLD is inherited through exec, and then nobody could wait for a child; a blocked signal
+/// likewise. SIGPIPE is ignored so that a closed stdout or socket is an error of the write.
 pub fn prepare() -> io::Result<()> {
     dispose(libc::SIGCHLD, libc::SIG_DFL)?;
     dispose(libc::SIGPIPE, libc::SIG_IGN)?;
     let none = set_of(&[]);
-    // SAFETY: the set is initialised and the old mask is not asked for. There is one thread, so this is its mask.
+    // SAFETY: the set is initialised and the old mask is not asked for. There is one thread, so this is its
+    // mask.
     cvt(unsafe { libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut()) })?;
     Ok(())
 }
@@ -90,8 +91,9 @@ pub struct SignalFd {
 const RECORD: usize = 128;
 
 impl SignalFd {
-    /// Blocks the handled signals from here on.
+    /// Blocks the handled signals from here on. A limit on the size of files becomes an error of the write.
     pub fn open() -> io::Result<SignalFd> {
+        dispose(libc::SIGXFSZ, libc::SIG_IGN)?;
         let set = set_of(&HANDLED);
         // SAFETY: the set is initialised and the old mask is not asked for.
         cvt(unsafe { libc::sigprocmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()) })?;
@@ -123,5 +125,49 @@ impl SignalFd {
             }
         }
         signals
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// To this thread only, so that other tests of the process notice nothing.
+    fn raise(signal: libc::c_int) {
+        // SAFETY: plain integers.
+        assert_eq!(unsafe { libc::raise(signal) }, 0);
+    }
+
+    #[test]
+    fn what_was_raised_is_read_once() {
+        let signals = SignalFd::open().unwrap();
+        assert_eq!(signals.read(), Signals::default());
+        raise(libc::SIGURG);
+        raise(libc::SIGURG);
+        raise(libc::SIGTERM);
+        raise(libc::SIGHUP);
+        raise(libc::SIGCHLD);
+        let expected = Signals {
+            child: true,
+            hangup: true,
+            urgent: true,
+            stop: Some("SIGTERM"),
+        };
+        assert_eq!(signals.read(), expected);
+        assert_eq!(signals.read(), Signals::default());
+        raise(libc::SIGINT);
+        assert_eq!(signals.read().stop, Some("SIGINT"));
+    }
+
+    #[test]
+    fn preparing_leaves_an_empty_mask_and_only_sigpipe_ignored() {
+        let blocked = SignalFd::open().unwrap();
+        prepare().unwrap();
+        drop(blocked);
+        assert!(ignored().contains(&libc::SIGPIPE));
+        assert!(!ignored().contains(&libc::SIGCHLD));
+        // A blocked SIGURG would stay pending; an unblocked one is thrown away, which is its default.
+        raise(libc::SIGURG);
+        assert!(!SignalFd::open().unwrap().read().urgent);
     }
 }

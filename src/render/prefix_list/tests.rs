@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use super::*;
-use crate::config::Via;
+use crate::config::{CommandLine, Via};
 
 const DUMMY4: &str = "10.189.200.255/32";
 
@@ -17,7 +17,7 @@ fn family(variable: &str, dummy: &str) -> FamilyConfig {
     FamilyConfig {
         prefix_file: "/var/lib/x/prefixes.conf".into(),
         variable: variable.to_string(),
-        via: Via::Command(vec!["true".to_string()]),
+        via: Via::Command(CommandLine::of(["true".to_string()])),
         dummy: net(dummy),
         history: None,
     }
@@ -114,6 +114,7 @@ fn every_form_that_bird_takes_is_read_without_complaint() {
         format!("define X = [ {d}, 10.0.0.1 /32 ];"),
         format!("define X = [ {d}, 10.0.0.1/ 32 ];"),
         format!("define 'X' = [ {d}, 10.0.0.1/32 ];"),
+        format!("define'X'=[{d},10.0.0.1/32];"),
         format!("define A = 5; define X = [ {d}, 10.0.0.1/32 ]; define B = \"a;]\";"),
         format!(
             "define Y = [ 10.0.0.9/32 ]; define X = [ {d}, 10.0.0.1/32 ]; define Z = [ ::/0 ];"
@@ -172,6 +173,8 @@ fn patterns_and_addresses_are_kept_and_named() {
         ("10.0.0.0/8 +", "10.0.0.0/8"),
         ("10.0.0.0/8{8,24}", "10.0.0.0/8"),
         ("10.0.0.0/8{ 8 , 24 }", "10.0.0.0/8"),
+        ("10.0.0.0/8{/* from */8,24}", "10.0.0.0/8"),
+        ("10.0.0.0/8{8,24", "10.0.0.0/8"),
     ] {
         malformed(
             &format!("define X = [ {DUMMY4}, {item} ];"),
@@ -212,7 +215,8 @@ fn what_bird_refuses_is_named_and_the_rest_is_kept() {
         ("10.0.0.1/32, 1.2.3/8", "is no prefix"),
         ("10.0.0.1/32, 1.2.3.4.5/8", "is no prefix"),
         ("10.0.0.1/32, 10.0.0.0/255.0.0.0", "is no prefix"),
-        ("10.0.0.1/32, 10.0.0.0/8{8,9", "is no prefix"),
+        ("10.0.0.1/32, 10.# c\n0.0.0/8", "no comma behind '10.'"),
+        ("10.0.0.1/32 /* /* */", "a comment within a comment"),
         ("10.0.0.1/32 = 5", "'=' in the list"),
     ] {
         malformed(&format!("define X = [ {list} ];"), kept, complaint);
@@ -264,8 +268,8 @@ fn a_long_word_is_quoted_in_part() {
     assert_eq!(what, format!("'{}…' is no prefix", "z".repeat(QUOTED_MAX)));
 }
 
-/// Every text of five pieces of this vocabulary is read without a panic, and reading what would be written for
-/// the result gives the same prefixes.
+/// Every text of five pieces of this vocabulary is read without a panic, and reading what would be written
+/// for the result gives the same prefixes.
 #[test]
 fn all_short_texts_are_survived() {
     const PIECES: [&[u8]; 11] = [

@@ -1,8 +1,9 @@
 //! What stands between nanoserde and the world.
 //!
-//! Its reader trusts the shape of a text: where it passes over a field that it does not know, it panics on a value
-//! that is none and never returns from a bracket that is not closed. So the shape is checked first, in one pass. Its
-//! writer leaves C1 control characters as they are, which JSON allows and some terminals obey.
+//! Its reader trusts the shape of a text: where it passes over a field that it does not know, it panics on
+//! a value that is none and never returns from a bracket that is not closed. So the shape is checked first,
+//! in one pass. Its writer leaves C1 control characters as they are, which JSON allows and some terminals
+//! obey.
 
 /// Bytes of a status document that are read at most: 100,000 services of 400 bytes fit.
 const TEXT_MAX: usize = 64 << 20;

@@ -35,6 +35,22 @@ pub(super) fn say(what: &What) -> String {
                 prefixes(found)
             )
         }
+        What::FileWritten { .. } => written(what),
+        What::NothingAnnounced { family: of } => {
+            let of = family(*of);
+            format!("no {of} prefix is announced any more: this host draws no {of} traffic")
+        }
+        What::Reconfigured { .. }
+        | What::ReconfigureFailed { .. }
+        | What::ReconfigureRecovered { .. }
+        | What::ReconfigureStillFailing { .. } => reconfiguration(what),
+        // Nothing else is left: `super::message` sends what is of others elsewhere.
+        _ => failed(what),
+    }
+}
+
+fn written(what: &What) -> String {
+    match what {
         What::FileWritten {
             family: of,
             path: file,
@@ -59,10 +75,13 @@ pub(super) fn say(what: &What) -> String {
                 path(file)
             )
         }
-        What::NothingAnnounced { family: of } => {
-            let of = family(*of);
-            format!("no {of} prefix is announced any more: this host draws no {of} traffic")
-        }
+        _ => String::new(),
+    }
+}
+
+/// What is said of files that cannot be written, and of the end of that.
+fn failed(what: &What) -> String {
+    match what {
         What::FileFailed {
             family: of,
             path: file,
@@ -85,11 +104,6 @@ pub(super) fn say(what: &What) -> String {
             count(*attempts as usize, "failure"),
             span(*after)
         ),
-        What::Reconfigured { .. }
-        | What::ReconfigureFailed { .. }
-        | What::ReconfigureRecovered { .. }
-        | What::ReconfigureStillFailing { .. } => reconfiguration(what),
-        // The others are said elsewhere; `super::message` sends none of them here.
         _ => String::new(),
     }
 }
@@ -185,7 +199,7 @@ fn by(via: &Via) -> String {
 pub fn obstacle(obstacle: &Obstacle) -> String {
     match obstacle {
         Obstacle::File(cause) => visible(cause).into_owned(),
-        Obstacle::Bird(refusal) => format!("BIRD is not reconfigured: {}", refused(refusal)),
+        Obstacle::Bird(refusal) => refused(refusal),
     }
 }
 
@@ -254,3 +268,6 @@ fn is_place_in_a_file(said: &str) -> bool {
         number(parts.next()) && number(parts.next()) && parts.next().is_some()
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,7 +85,6 @@ fn trouble(part: &Part) -> (String, &'static str) {
             "answer on the status socket".to_string(),
             "--status does not work, all else does",
         ),
-        Part::Pidfile(file) => (format!("keep pidfile {}", path(file)), "the daemon goes on"),
         Part::Descriptors => (
             "open enough file descriptors".to_string(),
             "checks beyond the limit fail: raise it (LimitNOFILE, ulimit -n) or set max_running_checks",
@@ -109,8 +108,10 @@ fn over(part: &Part, lost: u64) -> String {
             format!("{} is watched for maintenance files again", path(directory))
         }
         Part::StatusSocket => "the status socket answers again".to_string(),
-        Part::Pidfile(file) => format!("pidfile {} is kept again", path(file)),
         Part::Descriptors => "there are enough file descriptors again".to_string(),
     };
     format!("{again}{lost}")
 }
+
+#[cfg(test)]
+mod tests;

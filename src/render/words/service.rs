@@ -10,13 +10,52 @@ use super::{captured, command, count, ended, path, prefixes, signal, span, verdi
 
 /// `config` and `now` are those of the service; a notice of a service always has them.
 pub(super) fn say(what: &What, config: Option<&ServiceConfig>, now: Option<Status>) -> String {
-    let time_out = config.map_or(Duration::ZERO, |config| config.timeout);
     match what {
         What::Disabled { then } => match then {
             Announce::Keep => "check is disabled".to_string(),
             Announce::Withdraw => format!("check is disabled: {} withdrawn", named(config)),
             Announce::Advertise => format!("check is disabled: {} advertised", named(config)),
         },
+        What::StateChanged {
+            from,
+            to,
+            reason: why,
+            took,
+            first_line,
+        } => {
+            let why = with_first_line(&reason(*why, *took, config), first_line);
+            format!(
+                "{} -> {} ({}): {why}",
+                status(*from),
+                status(*to),
+                named(config)
+            )
+        }
+        What::CheckOverran { running_for } => format!(
+            "check has been running for {} and takes up its next slot, which is skipped",
+            span(*running_for)
+        ),
+        What::NotKilled { pid, cause } => format!(
+            "cannot kill check (pid {pid}) after its time-out: {}; it is left to end by itself",
+            visible(cause)
+        ),
+        What::MaintenanceOver { path: file } => {
+            format!("maintenance file {} is gone: checking again", path(file))
+        }
+        What::CustomDone { .. } | What::CustomFailed { .. } => custom(what, config),
+        // Nothing but runs is left: `super::message` sends what is of others elsewhere.
+        _ => run(what, config, now),
+    }
+}
+
+fn time_out(config: Option<&ServiceConfig>) -> Duration {
+    config.map_or(Duration::ZERO, |config| config.timeout)
+}
+
+/// What is said of single runs of the check.
+fn run(what: &What, config: Option<&ServiceConfig>, now: Option<Status>) -> String {
+    let time_out = time_out(config);
+    match what {
         What::FirstRunIn { delay } => format!("first check in {}", span(*delay)),
         What::CheckStarted => match config {
             Some(config) => format!("running {}", command(&config.check_cmd)),
@@ -25,7 +64,10 @@ pub(super) fn say(what: &What, config: Option<&ServiceConfig>, now: Option<Statu
         What::CheckEnded {
             verdict: result,
             took,
-        } => format!("check {}", outcome(*result, *took, time_out)),
+        } => {
+            let failed = if result.passed() { "" } else { "failed: " };
+            format!("check {failed}{}", outcome(*result, *took, time_out))
+        }
         What::CheckFailed {
             verdict: result,
             took,
@@ -60,41 +102,13 @@ pub(super) fn say(what: &What, config: Option<&ServiceConfig>, now: Option<Statu
             "check passes again after {}, before the service fell",
             count(*after as usize, "failure")
         ),
-        What::StateChanged {
-            from,
-            to,
-            reason: why,
-            took,
-            first_line,
-        } => {
-            let why = with_first_line(&reason(why, *took, time_out), first_line);
-            format!(
-                "{} -> {} ({}): {why}",
-                status(*from),
-                status(*to),
-                named(config)
-            )
-        }
-        What::CheckOverran { running_for } => format!(
-            "check has been running for {} and takes up its next slot, which is skipped",
-            span(*running_for)
-        ),
-        What::NotKilled { pid, cause } => format!(
-            "cannot kill check (pid {pid}) after its time-out: {}; it is left to end by itself",
-            visible(cause)
-        ),
-        What::MaintenanceOver { path: file } => {
-            format!("maintenance file {} is gone: checking again", path(file))
-        }
-        What::CustomDone { .. } | What::CustomFailed { .. } => custom(what, config),
-        // The others are said elsewhere; `super::message` sends none of them here.
         _ => String::new(),
     }
 }
 
 /// What is said of `custom_bird_reconfigure_cmd`.
 fn custom(what: &What, config: Option<&ServiceConfig>) -> String {
-    let words = config.and_then(|config| config.custom_cmd.as_deref());
+    let words = config.and_then(|config| config.custom_cmd.as_ref());
     let name = |up: bool| {
         let argument = if up { "up" } else { "down" };
         let words = words.map_or("custom_bird_reconfigure_cmd".to_string(), command);
@@ -155,23 +169,25 @@ pub fn status(status: Status) -> &'static str {
 }
 
 /// Why a service is in its state: `3 checks failed, the last with exit status 2 (5 ms)`.
-pub fn reason(reason: &Reason, took: Option<Duration>, time_out: Duration) -> String {
+pub fn reason(reason: Reason, took: Option<Duration>, config: Option<&ServiceConfig>) -> String {
     let took = took.map_or(String::new(), |took| format!(" ({})", span(took)));
     match reason {
         Reason::NotChecked => "not checked yet".to_string(),
         Reason::Passed { count: 1 } => format!("the check passed{took}"),
         Reason::Passed { count } => format!("{count} checks passed{took}"),
-        Reason::Failed { count, verdict } => failed(*count, *verdict, &took, time_out),
+        Reason::Failed { count, verdict } => failed(count, verdict, &took, time_out(config)),
         Reason::Returning { count, of } => format!("coming back, {count} of {of} checks passed"),
-        Reason::AddressMissing { prefix, interface } => {
+        Reason::AddressMissing { prefix } => {
+            let interface = config.map_or("", |config| &config.interface);
             format!(
                 "{prefix} is not assigned to interface {}",
                 visible(interface)
             )
         }
-        Reason::Maintenance { path: file } => {
-            format!("maintenance file {} is there", path(file))
-        }
+        Reason::Maintenance => match config.and_then(|config| config.maintenance_file.as_ref()) {
+            Some(file) => format!("maintenance file {} is there", path(file)),
+            None => "its maintenance file is there".to_string(),
+        },
         Reason::Disabled => "check is disabled".to_string(),
     }
 }
@@ -190,3 +206,6 @@ fn failed(count: u32, verdict: Verdict, took: &str, time_out: Duration) -> Strin
         Verdict::NotStarted(status) => format!("{who} could not be started (status {status})"),
     }
 }
+
+#[cfg(test)]
+mod tests;

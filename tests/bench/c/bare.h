@@ -1,5 +1,5 @@
-/* A C program without a C library: raw system calls and an entry point. A check that is made so costs little more than
- * its fork and exec, so that what is compared is the daemon and not what it starts.
+/* A C program without a C library: raw system calls and an entry point. A check that is made so costs little
+ * more than its fork and exec, so that what is compared is the daemon and not what it starts.
  */
 #ifndef BARE_H
 #define BARE_H

@@ -1,8 +1,8 @@
 /* The board: one shared file into which everything that is measured writes what it saw and when.
  *
- * A record is taken with one atomic addition, so that hundreds of checks may write at the same time, and is complete
- * once its t1 is not zero. All times are CLOCK_MONOTONIC in nanoseconds. The driver (board.py) reads it; it also sets
- * the verdicts, which are the exit statuses that the checks then end with.
+ * A record is taken with one atomic addition, so that hundreds of checks may write at the same time, and is
+ * complete once its t1 is not zero. All times are CLOCK_MONOTONIC in nanoseconds. The driver (board.py)
+ * reads it; it also sets the verdicts, which are the exit statuses that the checks then end with.
  */
 #ifndef BOARD_H
 #define BOARD_H

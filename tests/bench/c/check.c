@@ -1,5 +1,5 @@
-/* check BOARD INDEX: the smallest check that can be measured. Notes when it began, ends with the verdict that the driver
- * has set for it, and notes when. Without arguments: ends with 0 at once.
+/* check BOARD INDEX: the smallest check that can be measured. Notes when it began, ends with the verdict
+ * that the driver has set for it, and notes when. Without arguments: ends with 0 at once.
  */
 #include "bare.h"
 #include "board.h"

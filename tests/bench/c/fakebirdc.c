@@ -1,4 +1,6 @@
-/* fakebirdc BOARD: says what birdc says after a reconfiguration that went well, and notes when it was started. */
+/* fakebirdc BOARD: says what birdc says after a reconfiguration that went well, and notes when it was
+ * started.
+ */
 #include "bare.h"
 #include "board.h"
 

@@ -1,5 +1,5 @@
-/* startup PIDFILE ERRORS PROGRAM ARGUMENT...: starts the program, prints the nanoseconds until its pidfile holds something, and
- * ends it. Sleeps in inotify meanwhile, so that it takes no time from what it measures.
+/* startup PIDFILE ERRORS PROGRAM ARGUMENT...: starts the program, prints the nanoseconds until its pidfile
+ * holds something, and ends it. Sleeps in inotify meanwhile, so that it takes no time from what it measures.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

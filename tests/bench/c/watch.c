@@ -1,6 +1,6 @@
-/* watch BOARD DIRECTORY NAME [LOG]: notes each replacement of DIRECTORY/NAME and, if LOG is given, each line that is written
- * to LOG, with the time at which it was seen. Says "ready" once it looks. It runs at real-time priority where it may, so
- * that on a busy machine the time is that of the event.
+/* watch BOARD DIRECTORY NAME [LOG]: notes each replacement of DIRECTORY/NAME and, if LOG is given, each line
+ * that is written to LOG, with the time at which it was seen. Says "ready" once it looks. It runs at
+ * real-time priority where it may, so that on a busy machine the time is that of the event.
  */
 #include <fcntl.h>
 #include <sched.h>

@@ -8,7 +8,9 @@ impl Chance {
     pub fn new(seed: u64) -> Chance {
         // Small seeds would begin alike.
         let mut chance = Chance(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-        (0..4).for_each(|_| drop(chance.below(2)));
+        for _ in 0..4 {
+            chance.below(2);
+        }
         chance
     }
 

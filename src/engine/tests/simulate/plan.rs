@@ -45,7 +45,10 @@ pub fn maintenance_files() -> [PathBuf; 2] {
 /// Every BIRD that there is.
 pub fn vias() -> [Via; 3] {
     [
-        Via::Command(vec!["birdc".to_string(), "configure".to_string()]),
+        Via::Command(CommandLine::of([
+            "birdc".to_string(),
+            "configure".to_string(),
+        ])),
         Via::Socket("/run/bird.ctl".into()),
         Via::Socket("/run/bird6.ctl".into()),
     ]
@@ -280,7 +283,7 @@ fn decorate(chance: &mut Chance, service: &mut ServiceConfig) {
         3 => service.on_exit = *chance.pick(&words),
         4 => service.maintenance_file = Some(chance.pick(&maintenance_files()).clone()),
         5 => service.maintenance_file = None,
-        6 => service.custom_cmd = Some(vec!["/bin/custom".to_string()]),
+        6 => service.custom_cmd = Some(CommandLine::of(["/bin/custom".to_string()])),
         _ => service.custom_cmd = None,
     }
 }

@@ -78,7 +78,6 @@ pub struct Life {
     ends_at: BTreeMap<JobId, Mono>,
     unkillable: BTreeSet<JobId>,
     last_seen: JobId,
-    writes_seen: usize,
     stage: Stage,
     begun: Mono,
     turns_at_once: (Mono, u32),
@@ -151,7 +150,6 @@ impl Life {
             ends_at: BTreeMap::new(),
             unkillable: BTreeSet::new(),
             last_seen: JobId(0),
-            writes_seen: 0,
             stage: Stage::Running,
             begun: now,
             turns_at_once: (now, 0),
@@ -201,12 +199,9 @@ impl Life {
             }
             12..28 => self.move_address(),
             28..38 => self.maintain(),
-            38..50 => {
-                let health = self
-                    .birds
-                    .change_health(&mut self.chance, &self.bench.files, now);
-                health
-            }
+            38..50 => self
+                .birds
+                .change_health(&mut self.chance, &self.bench.files, now),
             50..60 => {
                 self.disks
                     .change(&mut self.chance, &mut self.bench.full, now);

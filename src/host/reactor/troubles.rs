@@ -1,0 +1,63 @@
+//! The troubles of the reactor's own parts, each said once and counted elsewhere.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::config::DaemonConfig;
+use crate::engine::notice::Part;
+use crate::host::news::{Health, News};
+
+/// How long descriptors must suffice before a shortage counts as over.
+const DESCRIPTORS_QUIET: Duration = Duration::from_secs(60);
+
+pub struct Troubles {
+    pub addresses: Health,
+    pub metrics: Health,
+    pub history: Health,
+    pub descriptors: Health,
+}
+
+impl Troubles {
+    pub fn new(daemon: &DaemonConfig) -> Troubles {
+        Troubles {
+            addresses: Health::new(Part::Addresses, Duration::ZERO),
+            metrics: Health::new(metrics_part(daemon), Duration::ZERO),
+            history: Health::new(history_part(daemon), Duration::ZERO),
+            descriptors: Health::new(Part::Descriptors, DESCRIPTORS_QUIET),
+        }
+    }
+
+    /// Takes over the places that a new configuration names.
+    pub fn rename(&mut self, daemon: &DaemonConfig) {
+        self.metrics.rename(metrics_part(daemon));
+        self.history.rename(history_part(daemon));
+    }
+
+    pub fn take_news(&mut self) -> Vec<News> {
+        let all = [
+            &mut self.addresses,
+            &mut self.metrics,
+            &mut self.history,
+            &mut self.descriptors,
+        ];
+        all.into_iter().flat_map(Health::take_news).collect()
+    }
+}
+
+fn metrics_part(daemon: &DaemonConfig) -> Part {
+    let directory = daemon
+        .metrics
+        .as_ref()
+        .map(|metrics| metrics.directory.clone());
+    Part::Metrics(directory.unwrap_or_default())
+}
+
+fn history_part(daemon: &DaemonConfig) -> Part {
+    let kept = daemon
+        .families
+        .iter()
+        .flatten()
+        .find(|family| family.history.is_some());
+    let directory: Option<&Path> = kept.and_then(|family| family.prefix_file.parent());
+    Part::History(directory.map_or(PathBuf::new(), |directory| directory.join("history")))
+}

@@ -1,0 +1,194 @@
+//! The units and drop-ins, as systemd reads them: in a root of their own, never among the machine's.
+
+use std::fs;
+
+use crate::tools::{Dir, Done, NAME, command, read, run, source};
+
+/// A root with our units and drop-ins, the programs that they name, and the targets that they refer to.
+fn root() -> Dir {
+    let root = Dir::new("units");
+    for target in ["sysinit", "basic", "shutdown", "network", "multi-user"] {
+        root.write(
+            &format!("etc/systemd/system/{target}.target"),
+            &format!("[Unit]\nDescription={target}\n"),
+        );
+    }
+    for service in ["nginx", "bird"] {
+        root.write(
+            &format!("etc/systemd/system/{service}.service"),
+            &format!("[Unit]\nDescription={service}\n[Service]\nExecStart=/usr/sbin/{service}\n"),
+        );
+    }
+    for program in [
+        "usr/sbin/anycast-healthchecker",
+        "usr/lib/anycast-healthchecker/anycast-healthchecker-withdraw",
+        "usr/sbin/nginx",
+        "usr/sbin/bird",
+        "usr/sbin/runuser",
+        "bin/kill",
+        "bin/systemctl",
+    ] {
+        root.script(program, "#!/bin/sh\n");
+    }
+    for unit in [NAME.to_string(), format!("{NAME}-withdraw")] {
+        copy(
+            &root,
+            &format!("{unit}.service"),
+            &format!("{unit}.service"),
+        );
+    }
+    root
+}
+
+fn copy(root: &Dir, file: &str, to: &str) {
+    let text = read(source("contrib/systemd").join(file));
+    root.write(&format!("etc/systemd/system/{to}"), &text);
+}
+
+fn analyze(root: &Dir, verb: &[&str], unit: &str) -> Done {
+    let option = format!("--root={}", root.path().display());
+    let path = root.at(&format!("etc/systemd/system/{unit}.service"));
+    run(command("systemd-analyze")
+        .args(verb)
+        .args(["--man=no", &option])
+        .arg(path))
+}
+
+fn exposure(root: &Dir, unit: &str) -> f64 {
+    let option = format!("--root={}", root.path().display());
+    let path = root.at(&format!("etc/systemd/system/{unit}.service"));
+    let done = run(command("systemd-analyze")
+        .args(["security", "--offline=yes", "--no-pager", &option])
+        .arg(path))
+    .ok();
+    let (_, rest) = done
+        .out
+        .split_once("exposure level for")
+        .expect("a verdict");
+    let (_, rest) = rest.split_once(": ").expect("a number follows");
+    rest.split(' ')
+        .next()
+        .and_then(|number| number.parse().ok())
+        .expect("a number")
+}
+
+#[test]
+fn systemd_finds_no_fault_with_the_units() {
+    let root = root();
+    for unit in [NAME.to_string(), format!("{NAME}-withdraw")] {
+        analyze(&root, &["verify"], &unit).silent();
+        let exposure = exposure(&root, &unit);
+        assert!(exposure < 2.1, "{unit}: exposure {exposure}");
+    }
+}
+
+#[test]
+fn systemd_finds_no_fault_with_the_drop_ins() {
+    let root = root();
+    copy(
+        &root,
+        "10-anycast-run-now.conf",
+        "nginx.service.d/10-anycast-run-now.conf",
+    );
+    copy(
+        &root,
+        "10-anycast-prefixes.conf",
+        "bird.service.d/10-anycast-prefixes.conf",
+    );
+    let strict = exposure(&root, NAME);
+    for unit in [NAME.to_string(), format!("{NAME}-withdraw")] {
+        copy(
+            &root,
+            "20-allow-sudo.conf",
+            &format!("{unit}.service.d/20-allow-sudo.conf"),
+        );
+        analyze(&root, &["verify"], &unit).silent();
+    }
+    for unit in ["nginx", "bird"] {
+        analyze(&root, &["verify"], unit).silent();
+    }
+    assert!(exposure(&root, NAME) > strict, "the drop-in is not read");
+    // The test would see a mistake: verify reports what it does not know and what does not exist.
+    root.write(
+        "etc/systemd/system/nginx.service.d/20-wrong.conf",
+        "[Service]\nExecStopPots=/bin/true\n",
+    );
+    analyze(&root, &["verify"], "nginx").says("'ExecStopPots'");
+    fs::remove_file(root.at("usr/sbin/anycast-healthchecker")).expect("it is there");
+    assert_ne!(analyze(&root, &["verify"], NAME).code, 0);
+}
+
+/// systemd sets no_new_privs for any user but root as soon as one of these is on, whatever NoNewPrivileges says, and
+/// sudo does not work then. What the unit switches on the drop-in has to switch off.
+#[test]
+fn the_drop_in_for_sudo_lifts_everything_that_implies_no_new_privileges() {
+    let unit = read(source("contrib/systemd/anycast-healthchecker.service"));
+    let drop_in = read(source("contrib/systemd/20-allow-sudo.conf"));
+    for key in [
+        "NoNewPrivileges",
+        "SystemCallFilter",
+        "SystemCallArchitectures",
+        "RestrictAddressFamilies",
+        "RestrictNamespaces",
+        "RestrictRealtime",
+        "RestrictSUIDSGID",
+        "LockPersonality",
+        "MemoryDenyWriteExecute",
+        "PrivateDevices",
+        "ProtectClock",
+        "ProtectHostname",
+        "ProtectKernelLogs",
+        "ProtectKernelModules",
+        "ProtectKernelTunables",
+    ] {
+        let on = unit
+            .lines()
+            .any(|line| line.starts_with(&format!("{key}=")));
+        assert!(on, "the unit does without {key}");
+        let off =
+            (drop_in.lines()).any(|line| line == format!("{key}=") || line == format!("{key}=no"));
+        assert!(off, "the drop-in leaves {key} on");
+    }
+}
+
+#[test]
+fn user_and_directories_are_made_in_a_bare_root() {
+    let root = Dir::new("sysusers");
+    root.write("etc/passwd", "root:x:0:0::/root:/bin/sh\n");
+    root.write("etc/group", "root:x:0:\n");
+    root.write(
+        &format!("usr/lib/sysusers.d/{NAME}.conf"),
+        &read(source("contrib/systemd").join(format!("{NAME}.sysusers"))),
+    );
+    root.write(
+        &format!("usr/lib/tmpfiles.d/{NAME}.conf"),
+        &read(source("contrib/systemd").join(format!("{NAME}.tmpfiles"))),
+    );
+    let option = format!("--root={}", root.path().display());
+    let file = format!("{NAME}.conf");
+    run(command("systemd-sysusers").args([&option, &file])).ok();
+    assert!(read(root.at("etc/passwd")).contains("anycast-healthchecker:x:"));
+    assert!(
+        read(root.at("etc/group"))
+            .lines()
+            .any(|line| line.starts_with("bird:") && line.ends_with(NAME))
+    );
+    run(command("systemd-tmpfiles").args(["--create", &option, &file])).ok();
+    // A second time an existing list stays: it is the daemon's.
+    let list = root.at("var/lib/anycast-healthchecker/anycast-prefixes.conf");
+    assert!(read(&list).contains("10.189.200.255/32"));
+    fs::write(&list, "the daemon's own\n").expect("can be written");
+    run(command("systemd-tmpfiles").args(["--create", &option, &file])).ok();
+    assert_eq!(read(&list), "the daemon's own\n");
+    assert!(
+        root.at("var/lib/anycast-healthchecker/6/anycast-prefixes.conf")
+            .exists()
+    );
+}
+
+#[test]
+fn the_sudoers_example_is_valid() {
+    let dir = Dir::new("sudoers");
+    let file = dir.write("sudoers", &read(source("contrib/debian/sudoers")));
+    run(command("visudo").args(["-c", "-q", "-f"]).arg(file)).ok();
+}

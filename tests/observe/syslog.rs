@@ -1,0 +1,251 @@
+//! Syslog over UDP, received by a real rsyslog, or by nobody.
+
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use crate::support::daemon::Daemon;
+use crate::support::tools::{Rsyslog, python};
+use crate::support::{Lab, wait_until};
+use crate::{flip, lab};
+
+fn logging(name: &str, server: &str, settings: &[(&str, &str)]) -> Lab {
+    let lab = lab(name, &[]);
+    let all = [
+        &[
+            ("log_server", server),
+            ("log_server_port", "6514"),
+            ("loglevel", "info"),
+        ],
+        settings,
+    ]
+    .concat();
+    lab.daemon(&all);
+    lab
+}
+
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .expect("host name")
+        .trim()
+        .to_string()
+}
+
+/// What every record of `daemon` must have in its own fields (see `support::tools::Rsyslog` for their order).
+fn assert_fields(record: &[String], daemon: &Daemon, severity: &str) {
+    assert_eq!(
+        record[0], "anycast-healthchecker",
+        "program name: {record:?}"
+    );
+    assert_eq!(record[1], daemon.pid().to_string(), "pid: {record:?}");
+    assert_eq!(record[2], severity, "severity: {record:?}");
+    assert_eq!(record[3], "user", "facility: {record:?}");
+}
+
+#[test]
+fn rsyslog_sees_every_field_of_a_text_record() {
+    let lab = logging("syslog", "127.0.0.1", &[]);
+    let rsyslog = Rsyslog::start(&lab, "127.0.0.1");
+    let mut daemon = Daemon::start(&lab);
+    flip(&lab);
+    let down = rsyslog.wait_record(&["web", "up -> down"]);
+    assert_fields(&down, &daemon, "warning");
+    let up = rsyslog.wait_record(&["web", "down -> up"]);
+    assert_fields(&up, &daemon, "info");
+    assert_eq!(
+        (up[5].as_str(), up[6].as_str()),
+        (host_name().as_str(), "1"),
+        "host and RFC 5424: {up:?}"
+    );
+    // The time is the daemon's own, with its zone, not that of reception: it has microseconds.
+    let code = r#"
+import datetime, sys
+time = datetime.datetime.fromisoformat(sys.stdin.read())
+age = datetime.datetime.now(datetime.timezone.utc) - time
+assert datetime.timedelta(0) <= age < datetime.timedelta(minutes=1), (time, age)
+assert time.microsecond, time
+"#;
+    python(code, &up[4]);
+    assert!(
+        daemon.out.all().is_empty(),
+        "nothing on stdout: {:?}",
+        daemon.out.all()
+    );
+    daemon.stop();
+    rsyslog.wait_record(&["SIGTERM"]);
+}
+
+#[test]
+fn rsyslog_sees_every_field_of_a_json_record() {
+    let lab = logging("syslog-json", "127.0.0.1", &[("json_log_server", "true")]);
+    let rsyslog = Rsyslog::start(&lab, "127.0.0.1");
+    let mut daemon = Daemon::start(&lab);
+    flip(&lab);
+    let down = rsyslog.wait_record(&["\"service_name\": \"web\"", "up -> down"]);
+    assert_fields(&down, &daemon, "warning");
+    let code = r#"
+import json, sys
+record = json.loads(sys.stdin.read())
+assert record["service_name"] == "web" and record["status"] == "down" and record["ip_address"] == "10.1.0.1", record
+"#;
+    python(code, &down[7]);
+    daemon.stop();
+}
+
+#[test]
+fn the_older_form_is_understood_as_well() {
+    let lab = logging(
+        "syslog-3164",
+        "127.0.0.1",
+        &[("log_server_format", "rfc3164")],
+    );
+    let rsyslog = Rsyslog::start(&lab, "127.0.0.1");
+    let mut daemon = Daemon::start(&lab);
+    flip(&lab);
+    let down = rsyslog.wait_record(&["web", "up -> down"]);
+    assert_fields(&down, &daemon, "warning");
+    assert_eq!(down[6], "0", "RFC 3164: {down:?}");
+    daemon.stop();
+}
+
+#[test]
+fn the_form_of_the_reference_is_its_datagram_to_the_byte() {
+    let lab = logging(
+        "syslog-reference",
+        "127.0.0.1",
+        &[("log_server_format", "reference")],
+    );
+    let sink = UdpSocket::bind("127.0.0.1:6514").expect("sink");
+    sink.set_read_timeout(Some(Duration::from_secs(10)))
+        .expect("timeout");
+    let mut daemon = Daemon::start(&lab);
+    let mut buffer = [0u8; 65536];
+    let mut datagram = || {
+        let length = sink.recv(&mut buffer).expect("a datagram");
+        buffer[..length].to_vec()
+    };
+    let begins = format!(" anycast-healthchecker[{}] INFO ", daemon.pid());
+    loop {
+        let bytes = datagram();
+        assert_eq!(bytes.last(), Some(&0), "ends with NUL");
+        let text = String::from_utf8_lossy(&bytes[..bytes.len() - 1]).into_owned();
+        if text.starts_with("<14>20") && text.contains(&begins) {
+            break;
+        }
+    }
+    daemon.stop();
+}
+
+#[test]
+fn an_ipv6_server_and_one_with_a_name_are_reached() {
+    for (server, address) in [("::1", "::1"), ("localhost", "127.0.0.1")] {
+        let lab = logging("syslog-server", server, &[]);
+        // Whatever localhost resolves to first, somebody listens there.
+        let other = UdpSocket::bind("[::1]:6514");
+        if server == "localhost" {
+            drop(other);
+        } else {
+            drop(other.expect("IPv6 on lo"));
+        }
+        let rsyslog = Rsyslog::start(&lab, if server == "localhost" { "*" } else { address });
+        let mut daemon = Daemon::start(&lab);
+        flip(&lab);
+        rsyslog.wait_record(&["web", "down -> up"]);
+        daemon.stop();
+    }
+}
+
+#[test]
+fn a_server_that_is_down_disturbs_nothing_and_gets_what_comes_after_its_return() {
+    let lab = logging("syslog-down", "127.0.0.1", &[]);
+    // Nobody listens: every datagram is answered by an ICMP error.
+    let mut daemon = Daemon::start(&lab);
+    flip(&lab);
+    flip(&lab);
+    let runs = lab.runs("web").len();
+    wait_until("checks go on", || lab.runs("web").len() > runs + 5);
+    assert!(daemon.is_running());
+    let rsyslog = Rsyslog::start(&lab, "127.0.0.1");
+    flip(&lab);
+    rsyslog.wait_record(&["web", "down -> up"]);
+    drop(rsyslog);
+    flip(&lab);
+    let rsyslog = Rsyslog::start(&lab, "127.0.0.1");
+    let before = rsyslog.records().len();
+    flip(&lab);
+    wait_until("records again", || rsyslog.records().len() > before);
+    daemon.stop();
+}
+
+#[test]
+fn a_name_that_does_not_resolve_is_tried_again_and_holds_nothing_up() {
+    let lab = logging("syslog-name", "no-such-host.invalid", &[]);
+    let mut daemon = Daemon::start(&lab);
+    flip(&lab);
+    let runs = lab.runs("web");
+    let last = runs.last().expect("runs").at_ms;
+    wait_until("two seconds of checks", || {
+        lab.runs("web")
+            .last()
+            .is_some_and(|run| run.at_ms > last + 2000)
+    });
+    let runs = lab.runs("web");
+    let gap = runs
+        .windows(2)
+        .skip(1)
+        .map(|pair| pair[1].at_ms - pair[0].at_ms)
+        .max();
+    assert!(gap.is_some_and(|gap| gap < 1000), "held up for {gap:?} ms");
+    daemon.stop();
+}
+
+#[test]
+fn a_long_line_is_one_datagram_of_safe_size() {
+    let lab = logging("syslog-long", "127.0.0.1", &[]);
+    lab.script(
+        "long",
+        "#!/bin/sh\nhead -c 60000 /dev/zero | tr '\\0' x\necho\nexit 1\n",
+    );
+    let command = lab.path("long").display().to_string();
+    lab.service(
+        "web",
+        &[("ip_prefix", "10.1.0.1/32"), ("check_cmd", &command)],
+    );
+    let sink = UdpSocket::bind("127.0.0.1:6514").expect("sink");
+    sink.set_read_timeout(Some(Duration::from_secs(10)))
+        .expect("timeout");
+    let mut daemon = Daemon::start(&lab);
+    let mut buffer = vec![0u8; 65536];
+    loop {
+        let length = sink.recv(&mut buffer).expect("a datagram");
+        assert!(length <= 2048, "{length} bytes");
+        let text = String::from_utf8_lossy(&buffer[..length]);
+        assert!(text.starts_with('<') && !text.contains('\n'), "{text}");
+        if text.contains("xxxxxxxx") {
+            break;
+        }
+    }
+    daemon.stop();
+}
+
+#[test]
+fn a_file_and_a_server_at_once_both_get_everything() {
+    let lab = logging("both", "127.0.0.1", &[]);
+    let log = lab.path("daemon.log").display().to_string();
+    let settings = [
+        ("log_server", "127.0.0.1"),
+        ("log_server_port", "6514"),
+        ("loglevel", "info"),
+        ("log_file", &log),
+        ("json_log_server", "true"),
+    ];
+    lab.daemon(&settings);
+    let rsyslog = Rsyslog::start(&lab, "127.0.0.1");
+    let mut daemon = Daemon::start(&lab);
+    flip(&lab);
+    rsyslog.wait_record(&["down -> up"]);
+    daemon.stop();
+    let lines = lab.read("daemon.log").lines().count();
+    wait_until("as many records as lines", || {
+        rsyslog.records().len() == lines
+    });
+}
