@@ -4,6 +4,8 @@ CARGO ?= cargo
 PROGRAM := anycast-healthchecker
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 SEED ?=
+# Tests wait more than they work: more of them at a time than there are cores.
+TEST_THREADS ?= 4
 # bird, birdc and ip live there.
 export PATH := $(PATH):/usr/sbin:/sbin
 
@@ -19,7 +21,7 @@ build: ## the release binary for this machine
 
 test: ## install what the tests need, once, and run all of them (as root)
 	@tests/support/prepare.sh test
-	$(CARGO) test --locked
+	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --locked
 
 test-release: ## reproducible archives and the cross-built daemon in an emulator (minutes)
 	@tests/support/prepare.sh test
