@@ -105,11 +105,14 @@ impl Bench {
     }
 
     pub fn finish_turn(&mut self) {
+        let mut rounds = 0;
         loop {
             let actions = self.engine.finish_turn(self.now);
             if !self.perform(actions) {
                 break;
             }
+            rounds += 1;
+            assert!(rounds < 100, "a turn without an end");
         }
         self.assert_invariants();
     }

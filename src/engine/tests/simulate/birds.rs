@@ -119,7 +119,6 @@ impl Birds {
         &mut self,
         chance: &mut Chance,
         via: &Via,
-        files: &Files,
     ) -> Option<(Duration, Result<Accepted, Refusal>)> {
         let accepted = *chance.pick(&[
             Accepted::Reconfigured,
@@ -128,14 +127,8 @@ impl Birds {
         ]);
         let bird = self.of(via);
         match bird.health {
-            Health::Up => {
-                bird.view = files.clone();
-                Some((chance.millis(0, 400), Ok(accepted)))
-            }
-            Health::Slow => {
-                bird.view = files.clone();
-                Some((chance.millis(400, 6000), Ok(accepted)))
-            }
+            Health::Up => Some((chance.millis(0, 400), Ok(accepted))),
+            Health::Slow => Some((chance.millis(400, 6000), Ok(accepted))),
             Health::Down => {
                 let refusal = Refusal::Unreachable("connection refused".to_string());
                 Some((Duration::ZERO, Err(refusal)))

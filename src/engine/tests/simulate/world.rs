@@ -266,6 +266,13 @@ impl Life {
 
     fn reload(&mut self) -> String {
         self.plan.edit(&mut self.chance);
+        if self.stage == Stage::Running && self.chance.percent(30) {
+            // Something that the daemon has not heard of yet, and learns by the reload.
+            let prefix = *self.chance.pick(&plan::all_prefixes());
+            if !self.model.assigned.remove(&prefix) {
+                self.model.assigned.insert(prefix);
+            }
+        }
         let config = self.plan.config();
         let mut files = self.bench.files.clone().map(|prefixes| FoundFile {
             prefixes,
@@ -375,41 +382,6 @@ impl Life {
         let snapshot = self.bench.engine.snapshot();
         for (view, service) in snapshot.services.iter().zip(&mut self.model.services) {
             service.due |= view.next_run.is_some_and(|at| at <= now);
-        }
-    }
-
-    fn end(&mut self, job: JobId, end: End) {
-        let now = self.bench.now;
-        self.ends_at.remove(&job);
-        self.unkillable.remove(&job);
-        self.custom_done(job, &end);
-        self.bench.forget(job);
-        let event = match end {
-            End::Process(ended) => {
-                self.model.ended(job, Verdict::from(ended), now);
-                let output = Output::default();
-                Event::JobEnded { job, ended, output }
-            }
-            End::NotStarted => {
-                self.model.ended(job, Verdict::NotStarted(127), now);
-                let failure = StartFailure {
-                    status: 127,
-                    cause: "no such file".to_string(),
-                };
-                Event::JobNotStarted { job, failure }
-            }
-            End::Bird(outcome) => Event::ReconfigureEnded { job, outcome },
-        };
-        self.bench.part_of_turn(event);
-    }
-
-    /// A service's own command has told BIRD.
-    fn custom_done(&mut self, job: JobId, end: &End) {
-        let told = matches!(end, End::Process(Ended::Exit(0)));
-        if let (Some(Job::Custom(..)), true) = (self.bench.jobs.get(&job), told) {
-            for family in self.model.daemon.families.clone().iter().flatten() {
-                self.birds.of(&family.via).view = self.bench.files.clone();
-            }
         }
     }
 }

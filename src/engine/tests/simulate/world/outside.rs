@@ -80,7 +80,7 @@ impl Life {
                     **other != id && **one == via && !self.bench.doomed.contains(other)
                 });
                 assert_eq!(others.count(), 0, "two reconfigurations of {via:?}");
-                match self.birds.asked(&mut self.chance, &via, &self.bench.files) {
+                match self.birds.asked(&mut self.chance, &via) {
                     Some((after, outcome)) => self.plan_end(id, after, End::Bird(outcome)),
                     None if self.birds.of(&via).health == Health::Stubborn => {
                         self.unkillable.insert(id);
@@ -130,6 +130,47 @@ impl Life {
                 self.unkillable.insert(id);
             }
             Mood::NotStarted => self.plan_end(id, Duration::ZERO, End::NotStarted),
+        }
+    }
+
+    pub(super) fn end(&mut self, job: JobId, end: End) {
+        let now = self.bench.now;
+        self.ends_at.remove(&job);
+        self.unkillable.remove(&job);
+        self.bird_reads(job, &end);
+        self.bench.forget(job);
+        let event = match end {
+            End::Process(ended) => {
+                self.model.ended(job, Verdict::from(ended), now);
+                let output = Output::default();
+                Event::JobEnded { job, ended, output }
+            }
+            End::NotStarted => {
+                self.model.ended(job, Verdict::NotStarted(127), now);
+                let failure = StartFailure {
+                    status: 127,
+                    cause: "no such file".to_string(),
+                };
+                Event::JobNotStarted { job, failure }
+            }
+            End::Bird(outcome) => Event::ReconfigureEnded { job, outcome },
+        };
+        self.bench.part_of_turn(event);
+    }
+
+    /// BIRD has taken the files as they are, told by us or by a service's own command.
+    fn bird_reads(&mut self, job: JobId, end: &End) {
+        let files = &self.bench.files;
+        match (self.bench.jobs.get(&job), end) {
+            (Some(Job::Custom(..)), End::Process(Ended::Exit(0))) => {
+                for family in self.model.daemon.families.clone().iter().flatten() {
+                    self.birds.of(&family.via).view = files.clone();
+                }
+            }
+            (Some(Job::Reconfigure), End::Bird(Ok(_))) => {
+                self.birds.of(&self.bench.vias[&job]).view = files.clone();
+            }
+            _ => {}
         }
     }
 
