@@ -1,13 +1,13 @@
 #!/bin/sh
 # Puts in place what tests and lint need, and does nothing the second time.
 #
-#   prepare.sh test         BIRD 2, iproute2, rsyslog, node exporter, promtool, the reference
+#   prepare.sh test         BIRD 2 and 1.6, iproute2, rsyslog, node exporter, promtool, the reference
 #   prepare.sh lint         rustfmt, clippy, shellcheck
 #   prepare.sh shellcheck   run shellcheck over every shell script of the tree
 #   prepare.sh bird         BIRD 2 and iproute2 only (the demo)
 #
 # Packages that would start a service are either unpacked below the target directory and never installed (rsyslog,
-# prometheus-node-exporter, promtool), or installed with the start of services switched off (bird2).
+# prometheus-node-exporter, promtool, BIRD 1.6), or installed with the start of services switched off (bird2).
 set -eu
 
 cd "$(dirname "$0")/../.."
@@ -89,6 +89,19 @@ prepare_tools() {
     unpack_packages rsyslog libestr0 libfastjson4 liblognorm5 prometheus-node-exporter prometheus
 }
 
+# The old BIRD beside the new one: unpacked, since the packages bird and bird2 can't both be installed.
+prepare_old_bird() {
+    [ -x "$tools/bird-1.6/usr/sbin/bird6" ] && return 0
+    tools=$tools/bird-1.6
+    unpack_packages bird
+    tools=${tools%/bird-1.6}
+    version=$("$tools/bird-1.6/usr/sbin/bird" --version 2>&1)
+    case $version in
+    *" 1.6."*) ;;
+    *) die "package bird is not BIRD 1.6: $version" ;;
+    esac
+}
+
 prepare_reference() {
     [ -x "$venv/bin/anycast-healthchecker" ] && return 0
     have python3 || install_packages python3 python3-venv
@@ -119,6 +132,7 @@ case ${1:-} in
 test)
     prepare_bird
     prepare_tools
+    prepare_old_bird
     prepare_reference
     contrib/test-tools
     say "ready: $(PATH=$PATH:/usr/sbin bird --version 2>&1), reference $reference, rsyslog, node exporter and promtool in $tools"
