@@ -21,7 +21,7 @@ pub enum Command {
     PrintDefaults,
     PrintConf { source: Source, json: bool },
     Test { source: Source, json: bool },
-    Status { json: bool },
+    Status { source: Source, json: bool },
     Drain { source: Source, service: String },
     Undrain { source: Source, service: String },
     Version,
@@ -185,7 +185,7 @@ fn command(asked: Asked) -> Result<Command, UsageError> {
         (None, None) if asked.check => Command::Check(source),
         (None, None) if asked.print_conf => Command::PrintConf { source, json },
         (None, None) if asked.test => Command::Test { source, json },
-        (None, None) if asked.status => Command::Status { json },
+        (None, None) if asked.status => Command::Status { source, json },
         (None, None) => Command::Run(source),
     })
 }

@@ -1,19 +1,26 @@
-//! The commands that print something about the configuration and end.
+//! The commands that print something and end.
 //!
-//! They leave no trace: nothing is made, touched or run. Results go to standard output, everything else to
-//! standard error. A reader that has gone away (`| head`) is no failure; a full disk below a redirection is.
+//! Those about the configuration leave no trace: nothing is made, touched or, but by `-t`, run. Results go to
+//! standard output, everything else to standard error. A reader that has gone away (`| head`) is no failure;
+//! a full disk below a redirection is.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use crate::cli;
 use crate::config::document::Document;
-use crate::config::load::{Loaded, Source, load};
-use crate::config::{Severity, print, report};
-use crate::host::probe;
+use crate::config::load::{self, Loaded, Source, load};
+use crate::config::{Complaint, Config, Severity, print, report};
+use crate::host::sys::terminal;
+use crate::host::{client, probe, trial};
+use crate::render::{escape, status, table, test_report};
 
 /// Wrong usage.
 const USAGE_STATUS: u8 = 2;
+/// `--status` without an answer.
+const NO_DAEMON_STATUS: u8 = 3;
+/// Takes back what stands on the line of a terminal.
+const ERASE_LINE: &str = "\r\x1b[K";
 
 /// `-c`: `OK`, or everything that is wrong.
 pub fn check(source: &Source) -> ExitCode {
@@ -26,8 +33,8 @@ pub fn check(source: &Source) -> ExitCode {
 /// `-P`, if the configuration is valid.
 pub fn print_conf(source: &Source, json: bool) -> ExitCode {
     match valid(probe::with(|probes| load(source, probes))) {
-        Ok(document) if json => out(&print::json(&document)),
-        Ok(document) => out(&print::configuration(&document)),
+        Ok((_, document)) if json => out(&print::json(&document)),
+        Ok((_, document)) => out(&print::configuration(&document)),
         Err(status) => status,
     }
 }
@@ -53,33 +60,119 @@ pub fn usage(error: &cli::UsageError) -> ExitCode {
     ExitCode::from(USAGE_STATUS)
 }
 
-/// Says what was assumed and what is wrong; the document if nothing worse than warnings was said.
-fn valid(loaded: Loaded) -> Result<Document, ExitCode> {
+/// `-t`: 0 if every service passed, else 1.
+pub fn test(source: &Source, json: bool) -> ExitCode {
+    // Without asking BIRD, which is none of a test's business.
+    let config = match valid(probe::with(|probes| load(source, probes))) {
+        Ok((config, _)) => config,
+        Err(code) => return code,
+    };
+    let watched = io::stderr().is_terminal();
+    let rows = trial::run(&config, |done, of| {
+        if watched && done < of {
+            err(&format!("{ERASE_LINE}{done} of {of} checks done"));
+        } else if watched {
+            err(ERASE_LINE);
+        }
+    });
+    let rows = match rows {
+        Ok(rows) => rows,
+        Err(cause) => return refuse(&cause),
+    };
+    let text = match json {
+        true => test_report::json(&rows),
+        false => test_report::table(&rows, screen()),
+    };
+    out_with(&text, test_report::exit_code(&rows))
+}
+
+/// `-s`: 0 if every enabled service is up, 1 if not, 3 if no daemon answers.
+pub fn status(source: &Source, json: bool) -> ExitCode {
+    let told = match client::status(source) {
+        Ok(told) => told,
+        Err(cause) => {
+            refuse(&cause);
+            return ExitCode::from(NO_DAEMON_STATUS);
+        }
+    };
+    let text = match json {
+        true => told.text,
+        false => table::status(&told.document, screen()),
+    };
+    out_with(&text, status::exit_code(&told.document))
+}
+
+/// `--drain`, or `--undrain` if not `on`.
+pub fn drain(source: &Source, service: &str, on: bool) -> ExitCode {
+    let read = load::read(source);
+    let drained = match client::drain(&read.document, service, on) {
+        Ok(drained) => drained,
+        Err(cause) => {
+            // What could not be read may be where the service stands.
+            say_all(&read.complaints, &read.notes);
+            return refuse(&cause);
+        }
+    };
+    if let Some(note) = drained.note {
+        err(&format!("note: {note}\n"));
+    }
+    let report = format!("{}\n", drained.report);
+    match drained.exit_status {
+        0 => out(&report),
+        status => {
+            err(&report);
+            ExitCode::from(status)
+        }
+    }
+}
+
+/// Columns of the terminal that reads the table, if one does. Who stands between it and us (watch(1)) tells them in
+/// a variable.
+fn screen() -> Option<usize> {
+    let told = || std::env::var("COLUMNS").ok()?.parse().ok();
+    let columns = terminal::columns(&io::stdout()).or_else(told);
+    columns.filter(|columns| *columns > 0)
+}
+
+/// What keeps the program from doing what it was asked for.
+fn refuse(cause: &str) -> ExitCode {
+    err(&format!(
+        "anycast-healthchecker: {}\n",
+        escape::visible(cause)
+    ));
+    ExitCode::FAILURE
+}
+
+/// Says what was assumed and what is wrong; the configuration if nothing worse than warnings was said.
+fn valid(loaded: Loaded) -> Result<(Config, Document), ExitCode> {
     say(&loaded);
     match loaded.config {
-        Some(_) => Ok(loaded.document),
+        Some(config) => Ok((config, loaded.document)),
         None => Err(ExitCode::FAILURE),
     }
 }
 
 /// Notes and complaints on standard error.
 pub fn say(loaded: &Loaded) {
+    say_all(&loaded.complaints, &loaded.notes);
+}
+
+fn say_all(complaints: &[Complaint], notes: &[String]) {
     let mut text = String::new();
-    let invalid = loaded
-        .complaints
+    let invalid = complaints
         .iter()
         .any(|complaint| complaint.severity == Severity::Error);
     // The verdict is the first line there is.
     if invalid {
-        text.push_str(&report::render(&loaded.complaints));
+        text.push_str(&report::render(complaints));
     }
-    for note in &loaded.notes {
+    for note in notes {
         text.push_str("note: ");
         text.push_str(note);
         text.push('\n');
     }
     if !invalid {
-        text.push_str(&report::render(&loaded.complaints));
+        text.push_str(&report::render(complaints));
     }
     err(&text);
 }
@@ -99,13 +192,18 @@ pub fn say_before_start(loaded: &Loaded) {
 
 /// Prints, and makes the status of it.
 fn out(text: &str) -> ExitCode {
+    out_with(text, 0)
+}
+
+/// Prints, and ends with this status unless that fails.
+fn out_with(text: &str, status: u8) -> ExitCode {
     let mut stdout = io::stdout().lock();
     let printed = stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush());
     match printed {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::from(status),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(status),
         Err(error) => {
             err(&format!("cannot write to standard output: {error}\n"));
             ExitCode::FAILURE

@@ -51,7 +51,9 @@ pub fn by_socket(lab: &Lab, bgp: &BgpLab, more: &[(&str, &str)]) {
 /// Writes a service with a steered check, and assigns its prefixes, so that BIRD has something to export.
 pub fn real_service(lab: &Lab, name: &str, prefixes: &str, more: &[(&str, &str)]) {
     for prefix in prefixes.split(", ") {
-        lab.ip(&format!("addr replace {prefix} dev lo"));
+        // Without nodad an IPv6 address is tentative for a moment, even on lo.
+        let nodad = if prefix.contains(':') { "nodad" } else { "" };
+        lab.ip(&format!("addr replace {prefix} dev lo {nodad}"));
     }
     let own = [("ip_prefix", prefixes), ("ip_check_disabled", "false")];
     lab.service(name, &[&own[..], more].concat());

@@ -60,8 +60,9 @@ fn every_command_has_its_words() {
                 json: true,
             },
         ),
-        ("-s", Command::Status { json: false }),
-        ("--json --status", Command::Status { json: true }),
+        ("-s", status(Source::default(), false)),
+        ("--json --status", status(Source::default(), true)),
+        ("-s -f a -d b", status(s(), false)),
         (
             "--drain x -f a -d b",
             Command::Drain {
@@ -111,7 +112,7 @@ fn long_names_may_be_shortened() {
                 json: false,
             },
         ),
-        ("--st", Command::Status { json: false }),
+        ("--st", status(Source::default(), false)),
         (
             "--u x",
             Command::Undrain {
@@ -184,4 +185,8 @@ fn the_help_fits_a_terminal_and_names_every_option() {
     }
     assert!(help.contains(crate::config::load::DEFAULT_FILE));
     assert!(help.contains(crate::config::load::DEFAULT_DIR));
+}
+
+fn status(source: Source, json: bool) -> Command {
+    Command::Status { source, json }
 }

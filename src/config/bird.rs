@@ -8,7 +8,7 @@ use super::prefixes::Claim;
 use super::read::Reader;
 use super::settings::{self, Setting};
 use super::text::quoted;
-use super::{DaemonConfig, Family, FamilyConfig, Via, prefix};
+use super::{CommandLine, DaemonConfig, Family, FamilyConfig, Via, prefix};
 
 /// The rows of one family.
 struct Rows {
@@ -253,7 +253,7 @@ fn via(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>, rows: &Rows) -> Optio
     if let Some(why) = facts.why_not_runnable(&words[0]) {
         reader.warn(rows.command, why);
     }
-    Some(Via::Command(words))
+    Some(Via::Command(CommandLine::of(words)))
 }
 
 /// A list that exists and that BIRD does not know is not included, or BIRD has not been told since.

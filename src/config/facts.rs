@@ -3,8 +3,9 @@
 //! The rules stay pure: they see answers, not the file system, so that a test can say "the directory is
 //! missing". `host::probe` has the real answers; none of them changes anything or runs anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ipnetwork::IpNetwork;
 
@@ -62,6 +63,7 @@ pub struct Facts<'p> {
     pub probes: Probes<'p>,
     executables: BTreeMap<String, Executable>,
     interfaces: BTreeMap<String, Option<bool>>,
+    shared: BTreeSet<Arc<str>>,
     places: BTreeMap<PathBuf, Place>,
 }
 
@@ -71,6 +73,7 @@ impl<'p> Facts<'p> {
             probes,
             executables: BTreeMap::new(),
             interfaces: BTreeMap::new(),
+            shared: BTreeSet::new(),
             places: BTreeMap::new(),
         }
     }
@@ -82,6 +85,16 @@ impl<'p> Facts<'p> {
         let place = (self.probes.place)(path);
         self.places.insert(path.to_path_buf(), place.clone());
         place
+    }
+
+    /// One copy of a text that many services have.
+    pub fn shared(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.shared.get(text) {
+            return known.clone();
+        }
+        let text: Arc<str> = text.into();
+        self.shared.insert(text.clone());
+        text
     }
 
     pub fn interface(&mut self, name: &str) -> Option<bool> {

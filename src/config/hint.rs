@@ -39,6 +39,19 @@ pub fn section(name: &str) -> Option<&'static str> {
         .find(|known| distance(&plain, &known.to_lowercase()) <= 2)
 }
 
+/// That of some known names which was probably meant.
+pub fn name<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    if unknown.len() > MAX_NAME {
+        return None;
+    }
+    known
+        .filter(|name| name.len() <= MAX_NAME)
+        .map(|name| (distance(unknown, name), name))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, name)| *distance <= allowed(name))
+        .map(|(_, name)| name)
+}
+
 /// A third of a name may be wrong, but no more than three characters.
 fn allowed(name: &str) -> usize {
     (name.len() / 3).clamp(1, 3)
@@ -105,6 +118,17 @@ mod tests {
         for name in ["dns", "main", "foo.example.com", "d"] {
             assert_eq!(section(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn finds_the_name_that_was_meant() {
+        let known = || ["foo.example.com", "dns", "long".repeat(20).leak()].into_iter();
+        assert_eq!(name("foo.exmaple.com", known()), Some("foo.example.com"));
+        assert_eq!(name("DNS", known()), None);
+        assert_eq!(name("dn", known()), Some("dns"));
+        assert_eq!(name("web", known()), None);
+        assert_eq!(name("web", [].into_iter()), None);
+        assert_eq!(name(&"a".repeat(100_000), known()), None);
     }
 
     #[test]

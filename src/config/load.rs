@@ -48,23 +48,21 @@ pub struct Loaded {
     pub document: Document,
 }
 
+/// What was read, and what went wrong with that.
+#[derive(Debug)]
+pub struct Unchecked {
+    pub document: Document,
+    pub complaints: Vec<Complaint>,
+    pub notes: Vec<String>,
+}
+
 /// Reads and checks everything.
 pub fn load(source: &Source, probes: Probes<'_>) -> Loaded {
-    let mut loading = Loading {
-        document: Document::built_in(),
-        complaints: Complaints::default(),
-        notes: Vec::new(),
-    };
-    loading.settings(source.file.as_deref());
-    match &source.service_file {
-        Some(file) => loading.file(file, &printable(&file.to_string_lossy())),
-        None => loading.directory(source.dir.as_deref()),
-    }
     let Loading {
         document,
         mut complaints,
         notes,
-    } = loading;
+    } = Loading::of(source);
     let config = check::check(&document, probes, &mut complaints);
     Loaded {
         config,
@@ -74,6 +72,29 @@ pub fn load(source: &Source, probes: Probes<'_>) -> Loaded {
     }
 }
 
+/// Reads everything and checks nothing: for a client of a daemon that runs already, whose user need not have
+/// the daemon's permissions, and who may be in a hurry while some file is being edited. The complaints are
+/// those of reading.
+pub fn read(source: &Source) -> Unchecked {
+    let Loading {
+        document,
+        complaints,
+        notes,
+    } = Loading::of(source);
+    Unchecked {
+        complaints: complaints.in_order(&document),
+        notes,
+        document,
+    }
+}
+
+/// The same, of the daemon's own settings alone.
+pub fn read_settings(source: &Source) -> Document {
+    let mut loading = Loading::new();
+    loading.settings(source.file.as_deref());
+    loading.document
+}
+
 struct Loading {
     document: Document,
     complaints: Complaints,
@@ -81,6 +102,24 @@ struct Loading {
 }
 
 impl Loading {
+    fn new() -> Loading {
+        Loading {
+            document: Document::built_in(),
+            complaints: Complaints::default(),
+            notes: Vec::new(),
+        }
+    }
+
+    fn of(source: &Source) -> Loading {
+        let mut loading = Loading::new();
+        loading.settings(source.file.as_deref());
+        match &source.service_file {
+            Some(file) => loading.file(file, &printable(&file.to_string_lossy())),
+            None => loading.directory(source.dir.as_deref()),
+        }
+        loading
+    }
+
     /// The file with the daemon's settings.
     fn settings(&mut self, named: Option<&Path>) {
         let path = named.unwrap_or(Path::new(DEFAULT_FILE));

@@ -5,6 +5,7 @@
 
 mod bird;
 mod check;
+mod command_line;
 mod complaints;
 pub mod document;
 mod expand;
@@ -14,6 +15,7 @@ mod fixture;
 mod hint;
 mod ini;
 pub mod load;
+pub mod lookup;
 mod numbers;
 mod prefix;
 mod prefixes;
@@ -27,9 +29,12 @@ pub mod words;
 
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnetwork::IpNetwork;
+
+pub use command_line::CommandLine;
 
 /// The address family of a prefix, and so the file, the variable and the BIRD it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,8 +69,7 @@ pub struct Config {
 /// How to have a BIRD read its configuration again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Via {
-    /// A command line, split into words.
-    Command(Vec<String>),
+    Command(CommandLine),
     /// BIRD's control socket.
     Socket(PathBuf),
 }
@@ -162,10 +166,10 @@ pub struct ServiceConfig {
     pub name: String,
     /// Normalised, at least one, in the order of the file.
     pub prefixes: Vec<IpNetwork>,
-    /// The words of `ip_prefix` as they were written, one for each of `prefixes`: the reference puts them in a label.
+    /// The words of `ip_prefix` as they were written, one for each of `prefixes`, because the reference puts them in a
+    /// label; empty if they are the same as the prefixes.
     pub prefix_texts: Vec<String>,
-    /// Empty only if the check is disabled and no command is given.
-    pub check_cmd: Vec<String>,
+    pub check_cmd: CommandLine,
     pub interval: Duration,
     pub fast_interval: Option<Duration>,
     pub timeout: Duration,
@@ -175,13 +179,25 @@ pub struct ServiceConfig {
     /// Never `Keep`.
     pub on_disabled: Announce,
     pub ip_check_disabled: bool,
-    pub interface: String,
+    /// Shared, because nearly all services name the same one; and with the threads of `-t`.
+    pub interface: Arc<str>,
     pub shared_prefix: bool,
     pub on_start: Announce,
     pub on_exit: Announce,
     pub maintenance_file: Option<PathBuf>,
-    pub custom_cmd: Option<Vec<String>>,
+    pub custom_cmd: Option<CommandLine>,
     pub custom_timeout: Duration,
+}
+
+impl ServiceConfig {
+    /// A prefix as the configuration spells it.
+    pub fn prefix_text(&self, index: usize) -> String {
+        match (self.prefix_texts.get(index), self.prefixes.get(index)) {
+            (Some(text), _) => text.clone(),
+            (None, Some(prefix)) => prefix.to_string(),
+            (None, None) => String::new(),
+        }
+    }
 }
 
 /// How grave a complaint is: an error keeps the daemon from running, a warning does not.

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use ipnetwork::IpNetwork;
+
 use super::facts::{Facts, Place, parent};
 use super::read::Reader;
 use super::settings::{self, Setting};
 use super::text::{is_space, quoted};
-use super::{Announce, Family, ServiceConfig, check, prefix};
+use super::{Announce, CommandLine, Family, ServiceConfig, check, prefix};
 
 /// Prefixes of one service, so that one bad file can't fill the memory.
 const MAX_PREFIXES: usize = 1000;
@@ -30,7 +32,7 @@ pub fn service(
         disabled: reader.flag(&settings::CHECK_DISABLED).unwrap_or(true),
         on_disabled: announce(reader, &settings::ON_DISABLED),
         ip_check_disabled: reader.flag(&settings::IP_CHECK_DISABLED).unwrap_or(true),
-        interface: String::new(),
+        interface: "".into(),
         shared_prefix: reader.flag(&settings::SHARED_PREFIX).unwrap_or(false),
         on_start: announce(reader, &settings::ON_START),
         on_exit: announce(reader, &settings::ON_EXIT),
@@ -39,7 +41,7 @@ pub fn service(
         custom_timeout: seconds(reader, &settings::CUSTOM_BIRD_RECONFIGURE_CMD_TIMEOUT),
     };
     let interface = reader.text(&settings::INTERFACE).unwrap_or_default();
-    service.interface = interface.into_owned();
+    service.interface = facts.shared(&interface);
     let set = reader.filled(&settings::CHECK_FAST_INTERVAL).is_some();
     if set {
         service.fast_interval = reader.seconds(&settings::CHECK_FAST_INTERVAL);
@@ -64,7 +66,7 @@ fn announce(reader: &mut Reader<'_, '_>, setting: &'static Setting) -> Announce 
 }
 
 /// Required even while the check is disabled, and it must be there: so the reference has it.
-fn check_cmd(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> Vec<String> {
+fn check_cmd(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> CommandLine {
     let setting = &settings::CHECK_CMD;
     if !reader.is_set(setting) {
         reader.error(setting, "is missing, but required".to_string());
@@ -73,17 +75,17 @@ fn check_cmd(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> Vec<String> 
     if let Some(why) = words.first().and_then(|w| facts.why_not_runnable(w)) {
         reader.error(setting, why);
     }
-    words
+    CommandLine::of(words)
 }
 
-fn custom_cmd(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> Option<Vec<String>> {
+fn custom_cmd(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> Option<CommandLine> {
     let setting = &settings::CUSTOM_BIRD_RECONFIGURE_CMD;
     reader.filled(setting)?;
     let words = reader.words(setting)?;
     if let Some(why) = facts.why_not_runnable(&words[0]) {
         reader.warn(setting, why);
     }
-    Some(words)
+    Some(CommandLine::of(words))
 }
 
 fn maintenance_file(
@@ -144,6 +146,12 @@ fn prefixes(reader: &mut Reader<'_, '_>, service: &mut ServiceConfig, enabled: [
     if !any {
         reader.error(setting, "names no prefix".to_string());
     }
+    let same = |(prefix, text): (&IpNetwork, &String)| *text == prefix.to_string();
+    if service.prefixes.iter().zip(&service.prefix_texts).all(same) {
+        service.prefix_texts = Vec::new();
+    }
+    service.prefixes.shrink_to_fit();
+    service.prefix_texts.shrink_to_fit();
 }
 
 /// Spans of time that fit badly together.
@@ -179,11 +187,11 @@ fn addresses(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>, service: &Servi
         reader.warn(&settings::INTERFACE, message);
         return;
     }
-    for (prefix, text) in service.prefixes.iter().zip(&service.prefix_texts) {
+    for (index, prefix) in service.prefixes.iter().enumerate() {
         if (facts.probes.assigned)(&service.interface, prefix) == Some(false) {
             let message = format!(
                 "interface {shown} has no address in {} now, so the service is down",
-                quoted(text)
+                quoted(&service.prefix_text(index))
             );
             reader.warn(&settings::IP_PREFIX, message);
         }

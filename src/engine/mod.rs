@@ -17,8 +17,6 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ipnetwork::IpNetwork;
-
 use crate::config::{Announce, DaemonConfig, Family, ServiceConfig};
 use crate::time::Mono;
 use crate::wheel::{TimerId, Wheel};
@@ -44,6 +42,8 @@ mod tests;
 mod verdicts;
 mod view;
 pub mod vocab;
+
+pub use verdicts::first_line;
 
 /// Between two writes of the metrics file that a change of state asks for. The first goes at once.
 const METRICS_SPACING: Duration = Duration::from_millis(250);

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
+use ipnetwork::IpNetwork;
+
 use super::notice::What;
 use super::vocab::*;
 use super::*;
@@ -23,7 +25,7 @@ pub fn service(name: &str, prefix: &str) -> ServiceConfig {
         name: name.to_string(),
         prefixes: prefix.split(' ').map(net).collect(),
         prefix_texts: prefix.split(' ').map(String::from).collect(),
-        check_cmd: vec!["/bin/check".to_string()],
+        check_cmd: CommandLine::of(["/bin/check".to_string()]),
         interval: Duration::from_secs(10),
         fast_interval: None,
         timeout: Duration::from_secs(2),
@@ -32,7 +34,7 @@ pub fn service(name: &str, prefix: &str) -> ServiceConfig {
         disabled: false,
         on_disabled: Announce::Withdraw,
         ip_check_disabled: false,
-        interface: "lo".to_string(),
+        interface: "lo".into(),
         shared_prefix: false,
         on_start: Announce::Keep,
         on_exit: Announce::Keep,
@@ -46,7 +48,7 @@ fn family(file: &str, via: &str, dummy: &str) -> Option<FamilyConfig> {
     Some(FamilyConfig {
         prefix_file: file.into(),
         variable: "X".to_string(),
-        via: Via::Command(vec![via.to_string()]),
+        via: Via::Command(CommandLine::of([via.to_string()])),
         dummy: net(dummy),
         history: None,
     })

@@ -262,7 +262,7 @@ fn count(service: &mut Service, verdict: Verdict, now: Mono) {
 }
 
 /// The first line that says something: of stderr, else of stdout.
-fn first_line(output: &Output) -> String {
+pub fn first_line(output: &Output) -> String {
     let line_of = |captured: &Captured| {
         let line = captured
             .bytes

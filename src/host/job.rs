@@ -1,16 +1,17 @@
 //! Running children: checks, custom commands and reconfiguration commands alike.
 //!
-//! [`Jobs`] owns each child from its start until it is reaped, with the reading ends of its two pipes. The
-//! first [`CAPTURE_MAX`] bytes of each stream are kept, the rest is read and counted, so a child never waits
-//! for us. A job is over when the leader of its process group ends; what still holds its pipes then, delays
-//! nothing and is cut off. Killing is always SIGKILL to the whole group. Nothing here knows about time: who
-//! kills and when is the engine's.
+//! [`Jobs`] owns each child from its start until it is reaped, with the reading ends of its two pipes, which
+//! keep the first [`CAPTURE_MAX`](pipe::CAPTURE_MAX) bytes. A job is over when the leader of its process
+//! group ends; what still holds its pipes then, delays nothing and is cut off. Killing is always SIGKILL to
+//! the whole group. Nothing here knows about time: who kills and when is the engine's.
+
+mod pipe;
 
 use std::collections::BTreeMap;
 use std::env;
+use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
@@ -18,29 +19,17 @@ use std::path::Path;
 use std::process::ExitStatus;
 
 use super::sys;
-use super::sys::poll::{Interest, PollSet, Slot};
+use super::sys::poll::PollSet;
 use super::sys::process::{self, Pid, Spawner, Words};
-use crate::config::ServiceConfig;
-use crate::engine::vocab::{Captured, Ended, JobId, Output, StartFailure};
+use crate::config::{CommandLine, ServiceConfig};
+use crate::engine::vocab::{Ended, JobId, Output, StartFailure};
 
-/// Bytes kept of each stream: some 50 lines, enough for an error message with a trace, and bounded for each
-/// running job.
-pub const CAPTURE_MAX: usize = 4 * 1024;
-
-/// Bytes taken by one read: a quarter of a pipe.
-const CHUNK: usize = 16 * 1024;
-
-/// Reads of one pipe in one turn: what a full pipe holds, so that a child that prints without end shares the
-/// loop.
-const READS_PER_TURN: usize = 4;
-
-/// Reads of one pipe when its job is over: what the largest pipe of an unprivileged user (1 MiB) can hold.
-const READS_AT_END: usize = 64;
+pub use pipe::{CHUNK, Pipe};
 
 /// What to start.
 #[derive(Clone, Copy, Debug)]
 pub struct Command<'a> {
-    pub words: &'a [String],
+    pub words: &'a CommandLine,
     /// One more word at the end: `up` or `down`.
     pub argument: Option<&'a str>,
     /// Whose name and prefixes the environment tells.
@@ -70,13 +59,6 @@ struct Running {
     stderr: Pipe,
 }
 
-/// The reading end of one stream, closed when there is nothing more to come.
-struct Pipe {
-    file: Option<File>,
-    slot: Slot,
-    captured: Captured,
-}
-
 impl Jobs {
     /// Takes the environment as it is now.
     pub fn new() -> io::Result<Jobs> {
@@ -99,7 +81,7 @@ impl Jobs {
     /// Starts a command. After an error nothing is left behind.
     pub fn start(&mut self, job: JobId, command: &Command) -> Result<(), StartFailure> {
         self.prepare(command)
-            .map_err(|error| not_started(command, &error))?;
+            .map_err(|error| not_started(command.words, &error))?;
         let (stdout, stdout_of_child) = process::output_pipe().map_err(|e| no_pipe(&e))?;
         let (stderr, stderr_of_child) = process::output_pipe().map_err(|e| no_pipe(&e))?;
         let pid = self
@@ -110,7 +92,7 @@ impl Jobs {
                 stdout_of_child.as_fd(),
                 stderr_of_child.as_fd(),
             )
-            .map_err(|error| not_started(command, &error))?;
+            .map_err(|error| not_started(command.words, &error))?;
         let running = Running {
             job,
             stdout: Pipe::new(stdout),
@@ -123,7 +105,7 @@ impl Jobs {
 
     fn prepare(&mut self, command: &Command) -> io::Result<()> {
         self.argv.clear();
-        for word in command.words {
+        for word in command.words.words() {
             self.argv.push(&[word.as_bytes()])?;
         }
         if let Some(word) = command.argument {
@@ -134,15 +116,11 @@ impl Jobs {
             return Ok(());
         };
         self.variables
-            .push(&[b"ANYCAST_SERVICE=", service.name.as_bytes()])?;
+            .push(&[SERVICE_VARIABLE.as_bytes(), b"=", service.name.as_bytes()])?;
         self.text.clear();
-        for prefix in &service.prefixes {
-            let comma = if self.text.is_empty() { "" } else { "," };
-            // Writing to a string can't fail.
-            let _ = write!(self.text, "{comma}{prefix}");
-        }
+        push_prefixes(&mut self.text, service);
         self.variables
-            .push(&[b"ANYCAST_IP_PREFIX=", self.text.as_bytes()])
+            .push(&[PREFIX_VARIABLE.as_bytes(), b"=", self.text.as_bytes()])
     }
 
     /// Kills the whole process group of a job, which still ends in [`Jobs::reap`]. The error is that of its
@@ -172,10 +150,7 @@ impl Jobs {
     pub fn read(&mut self, set: &PollSet) {
         for running in self.running.values_mut() {
             for pipe in [&mut running.stdout, &mut running.stderr] {
-                if set.ready(pipe.slot) {
-                    pipe.slot = Slot::NONE;
-                    pipe.read(&mut self.buffer, READS_PER_TURN);
-                }
+                pipe.read_if_ready(set, &mut self.buffer);
             }
         }
     }
@@ -187,14 +162,14 @@ impl Jobs {
             let Some(mut running) = self.running.remove(&pid) else {
                 continue;
             };
-            running.stdout.read(&mut self.buffer, READS_AT_END);
-            running.stderr.read(&mut self.buffer, READS_AT_END);
+            running.stdout.read_to_end(&mut self.buffer);
+            running.stderr.read_to_end(&mut self.buffer);
             finished.push(Finished {
                 job: running.job,
                 ended: ended(status),
                 output: Output {
-                    stdout: running.stdout.captured,
-                    stderr: running.stderr.captured,
+                    stdout: running.stdout.captured(),
+                    stderr: running.stderr.captured(),
                 },
             });
         }
@@ -212,61 +187,13 @@ impl Drop for Jobs {
 
 /// The group, and the leader by itself: it may have moved to another group, and it alone decides whether the
 /// job ends.
-fn kill(leader: Pid) -> io::Result<()> {
+pub fn kill(leader: Pid) -> io::Result<()> {
     let group = process::kill_group(leader);
     process::kill_one(leader).or(group)
 }
 
-impl Pipe {
-    fn new(file: File) -> Pipe {
-        Pipe {
-            file: Some(file),
-            slot: Slot::NONE,
-            captured: Captured::default(),
-        }
-    }
-
-    fn poll(&mut self, set: &mut PollSet) {
-        self.slot = match &self.file {
-            Some(file) => set.add(file, Interest::Read),
-            None => Slot::NONE,
-        };
-    }
-
-    /// Takes what is there without waiting, in at most so many reads; closes the pipe at its end or after an
-    /// error.
-    fn read(&mut self, buffer: &mut [u8], reads: usize) {
-        for _ in 0..reads {
-            let Some(file) = &mut self.file else {
-                return;
-            };
-            match file.read(buffer) {
-                Ok(0) => self.file = None,
-                Ok(length) => {
-                    keep(&mut self.captured, &buffer[..length]);
-                    if length < buffer.len() {
-                        // Empty now, or nearly: poll tells about the rest, and about the end.
-                        return;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => self.file = None,
-            }
-        }
-    }
-}
-
-fn keep(captured: &mut Captured, bytes: &[u8]) {
-    let room = CAPTURE_MAX.saturating_sub(captured.bytes.len());
-    let (kept, rest) = bytes.split_at(room.min(bytes.len()));
-    if !kept.is_empty() {
-        captured.bytes.extend_from_slice(kept);
-    }
-    captured.dropped = captured.dropped.saturating_add(rest.len() as u64);
-}
-
-fn ended(status: ExitStatus) -> Ended {
+/// How a child ended that was waited for.
+pub fn ended(status: ExitStatus) -> Ended {
     // Neither stopped nor continued children are asked for, so it has exited or was killed.
     match (status.code(), status.signal()) {
         (Some(code), _) => Ended::Exit(code as u8),
@@ -274,20 +201,44 @@ fn ended(status: ExitStatus) -> Ended {
     }
 }
 
+/// What tells a check whose it is.
+pub const SERVICE_VARIABLE: &str = "ANYCAST_SERVICE";
+pub const PREFIX_VARIABLE: &str = "ANYCAST_IP_PREFIX";
+
+/// Appends the value of [`PREFIX_VARIABLE`].
+pub fn push_prefixes(text: &mut String, service: &ServiceConfig) {
+    let start = text.len();
+    for prefix in &service.prefixes {
+        let comma = if text.len() == start { "" } else { "," };
+        // Writing to a string can't fail.
+        let _ = write!(text, "{comma}{prefix}");
+    }
+}
+
+/// The variables of our environment that no child gets.
+pub fn kept_to_ourselves() -> impl Iterator<Item = OsString> {
+    env::vars_os()
+        .filter(|(name, value)| is_ours_alone(name.as_bytes(), value.as_bytes()))
+        .map(|(name, _)| name)
+}
+
 /// What a child must not get: the service manager's channel to the daemon, the output wrapper that procd
 /// preloads into us, and our own variables, should we be a check ourselves.
 fn is_ours_alone(name: &[u8], value: &[u8]) -> bool {
     match name {
-        b"NOTIFY_SOCKET" | b"ANYCAST_SERVICE" | b"ANYCAST_IP_PREFIX" => true,
+        b"NOTIFY_SOCKET" => true,
         b"LD_PRELOAD" => value == b"/lib/libsetlbf.so",
+        _ if name == SERVICE_VARIABLE.as_bytes() || name == PREFIX_VARIABLE.as_bytes() => true,
         _ => name.starts_with(b"WATCHDOG_"),
     }
 }
 
-/// What to do about EMFILE, which comes from our pipes or from the one that musl's posix_spawn makes for itself.
+/// What to do about EMFILE, which comes from our pipes or from the one that musl's posix_spawn makes for
+/// itself.
 const MORE_FILES: &str = " (raise the limit on open files, LimitNOFILE= of systemd)";
 
-fn no_pipe(error: &io::Error) -> StartFailure {
+/// Words for a lack of descriptors.
+pub fn no_pipe(error: &io::Error) -> StartFailure {
     let hint = match error.raw_os_error() {
         Some(process::EMFILE) => MORE_FILES,
         _ => "",
@@ -302,8 +253,8 @@ fn no_pipe(error: &io::Error) -> StartFailure {
 }
 
 /// Status and words for a command that exec refused.
-fn not_started(command: &Command, error: &io::Error) -> StartFailure {
-    let program = command.words.first().map_or("", String::as_str);
+pub fn not_started(words: &CommandLine, error: &io::Error) -> StartFailure {
+    let program = words.program();
     let missing = matches!(
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory

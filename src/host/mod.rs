@@ -7,6 +7,7 @@
 pub mod addresses;
 mod ask_bird;
 pub mod bird_socket;
+pub mod client;
 pub mod disk;
 pub mod drain;
 pub mod instance;
@@ -21,6 +22,7 @@ pub mod status_socket;
 pub mod sys;
 #[cfg(test)]
 mod test_dir;
+pub mod trial;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -268,11 +268,13 @@ impl NoAnswer {
     pub fn words(&self) -> String {
         match self {
             NoAnswer::NoDaemon => {
-                format!("no daemon answers: nothing listens on @{NAME}")
+                format!(
+                    "no daemon answers: nothing listens on @{NAME}; is it running, and in this network namespace?"
+                )
             }
             NoAnswer::Untrusted { uid } => format!(
-                "no daemon answers: @{NAME} is held by user {uid}, \
-                 who does not own the pidfile"
+                "no daemon answers: @{NAME} is held by user {uid}, who does not own the pidfile; if the daemon runs as \
+                 that user, name its settings (-f) or ask as that user"
             ),
             NoAnswer::Broken(cause) => format!("no daemon answers: {cause}"),
         }

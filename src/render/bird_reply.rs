@@ -95,7 +95,6 @@ impl<'a> Line<'a> {
 pub struct ReplyReader {
     /// The beginning of a line whose end is not there yet.
     line: Vec<u8>,
-    version: Option<String>,
     /// The code of the last line that had one: the code of continuation lines without.
     code: u16,
     quote: Quote,
@@ -104,11 +103,6 @@ pub struct ReplyReader {
 impl ReplyReader {
     pub fn new() -> ReplyReader {
         ReplyReader::default()
-    }
-
-    /// BIRD's version, as soon as it has greeted.
-    pub fn version(&self) -> Option<&str> {
-        self.version.as_deref()
     }
 
     /// Takes what has arrived. Once the reply is complete the verdict is returned, and whatever follows is
@@ -154,7 +148,6 @@ impl ReplyReader {
         };
         self.code = parsed.code;
         if parsed.code == GREETING {
-            self.version = parse_version(parsed.words);
             return None;
         }
         if parsed.code != READING_CONFIGURATION {
@@ -173,7 +166,7 @@ impl ReplyReader {
 }
 
 /// `2.0.12` out of `BIRD 2.0.12 ready.`, with or without the code in front.
-pub fn parse_version(greeting: &str) -> Option<String> {
+fn parse_version(greeting: &str) -> Option<String> {
     let words = Line::parse(greeting).map_or(greeting, |line| line.words);
     let version = words
         .trim()

@@ -203,9 +203,10 @@ fn samples(out: &mut String, metric: &Metric, daemon: &Daemon, labels: &Labels) 
         }
         Source::Configured => {
             for service in services {
-                for text in &service.config.prefix_texts {
+                for index in 0..service.config.prefixes.len() {
+                    let text = service.config.prefix_text(index);
                     let mut labels = String::new();
-                    push_pair(&mut labels, "ip_prefix", text);
+                    push_pair(&mut labels, "ip_prefix", &text);
                     labels.push(',');
                     push_pair(&mut labels, "service_name", &service.config.name);
                     sample(out, name, "", &labels, 1.0);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnetwork::IpNetwork;
 
-use crate::config::{Announce, Family, ServiceConfig};
+use crate::config::{Announce, CommandLine, Family, ServiceConfig};
 use crate::engine::snapshot::{
     FamilyCounters, FamilyView, HostCounters, Reloads, ServiceCounters, ServiceView, Snapshot,
 };
@@ -50,7 +50,7 @@ pub fn config(name: &str, prefixes: &[&str]) -> Rc<ServiceConfig> {
         name: name.to_string(),
         prefixes: prefixes.iter().map(|text| net(text)).collect(),
         prefix_texts: prefixes.iter().map(|text| text.to_string()).collect(),
-        check_cmd: vec!["/usr/bin/curl".to_string(), "--fail".to_string()],
+        check_cmd: CommandLine::of(["/usr/bin/curl".to_string(), "--fail".to_string()]),
         interval: Duration::from_secs(10),
         fast_interval: None,
         timeout: Duration::from_secs(2),
@@ -59,12 +59,15 @@ pub fn config(name: &str, prefixes: &[&str]) -> Rc<ServiceConfig> {
         disabled: false,
         on_disabled: Announce::Withdraw,
         ip_check_disabled: false,
-        interface: "lo".to_string(),
+        interface: "lo".into(),
         shared_prefix: false,
         on_start: Announce::Keep,
         on_exit: Announce::Keep,
         maintenance_file: Some("/run/drain me".into()),
-        custom_cmd: Some(vec!["/usr/local/bin/tell".to_string(), "me".to_string()]),
+        custom_cmd: Some(CommandLine::of([
+            "/usr/local/bin/tell".to_string(),
+            "me".to_string(),
+        ])),
         custom_timeout: Duration::from_millis(1500),
     })
 }

@@ -19,11 +19,41 @@ use crate::engine::vocab::Verdict;
 pub struct TestRow {
     pub service: String,
     pub prefixes: Vec<IpNetwork>,
-    /// `None` if the service does not have that looked at.
-    pub assigned: Option<bool>,
+    pub interface: String,
+    /// For each prefix; `None` if the service does not have that looked at.
+    pub assigned: Option<Vec<bool>>,
     pub verdict: Verdict,
     pub took: Duration,
     pub first_line: String,
+}
+
+impl TestRow {
+    /// Whether the daemon would announce it: the check passes, and every address is there.
+    fn passed(&self) -> bool {
+        self.verdict.passed() && !self.lacks_address()
+    }
+
+    fn lacks_address(&self) -> bool {
+        (0..self.prefixes.len()).any(|at| self.is_assigned(at) == Some(false))
+    }
+
+    fn is_assigned(&self, at: usize) -> Option<bool> {
+        self.assigned.as_ref()?.get(at).copied()
+    }
+
+    /// What the table says below the row.
+    fn note(&self) -> String {
+        let missing = (0..self.prefixes.len()).filter(|at| self.is_assigned(*at) == Some(false));
+        let missing: Vec<String> = missing.map(|at| self.prefixes[at].to_string()).collect();
+        if missing.is_empty() {
+            return String::new();
+        }
+        format!(
+            "{} has no address in {}: the daemon would hold the service down",
+            visible(&self.interface),
+            missing.join(", ")
+        )
+    }
 }
 
 #[derive(SerJson, DeJson)]
@@ -36,15 +66,29 @@ struct TestDoc {
 }
 
 #[derive(SerJson, DeJson)]
-#[nserde(serialize_none_as_null)]
 struct RowDoc {
     name: String,
-    prefixes: Vec<String>,
-    assigned: Option<bool>,
+    prefixes: Vec<PrefixDoc>,
+    /// Whether the daemon would announce it.
+    passed: bool,
+    /// What came of the check alone.
     result: String,
     code: i32,
     duration_ms: f64,
     first_line: String,
+}
+
+/// As in the document of `--status`.
+#[derive(SerJson, DeJson)]
+#[nserde(serialize_none_as_null)]
+struct PrefixDoc {
+    prefix: String,
+    assigned: Option<bool>,
+}
+
+/// 0 if every service passed, else 1.
+pub fn exit_code(rows: &[TestRow]) -> u8 {
+    u8::from(!rows.iter().all(TestRow::passed))
 }
 
 const HEADINGS: &[(&str, &str)] = &[
@@ -56,30 +100,14 @@ const HEADINGS: &[(&str, &str)] = &[
 ];
 
 fn passed(rows: &[TestRow]) -> usize {
-    rows.iter().filter(|row| row.verdict.passed()).count()
+    rows.iter().filter(|row| row.passed()).count()
 }
 
 /// A summary and a table in the order of the rows; a service with several prefixes has a line for each.
 pub fn table(rows: &[TestRow], screen: Option<usize>) -> String {
     let mut grid = Grid::new(HEADINGS, &[0, 1, 4]);
     for row in rows {
-        for (index, prefix) in row.prefixes.iter().enumerate() {
-            let mut cells = vec![String::new(); 5];
-            cells[1] = prefix.to_string();
-            if index == 0 {
-                cells[0] = visible(&row.service).into_owned();
-                cells[2] = match row.assigned {
-                    Some(true) => "yes",
-                    Some(false) => "no",
-                    None => "-",
-                }
-                .to_string();
-                let result = status::result_word(row.verdict);
-                cells[3] = short_result(result, row.verdict.code(), row.took);
-                cells[4] = visible(row.first_line.trim()).into_owned();
-            }
-            grid.row(cells, String::new());
-        }
+        push_rows(&mut grid, row);
     }
     let passed = passed(rows);
     let failed = rows.len() - passed;
@@ -89,12 +117,43 @@ pub fn table(rows: &[TestRow], screen: Option<usize>) -> String {
         1 => format!("1 check: {passed} passed, {failed} failed"),
         number => format!("{number} checks: {passed} passed, {failed} failed"),
     };
-    push_line(&mut out, &summary, screen);
+    let lacking = rows.iter().filter(|row| row.lacks_address()).count();
+    let lacking = match lacking {
+        0 => String::new(),
+        number => format!(" ({number} for a missing address)"),
+    };
+    push_line(&mut out, &format!("{summary}{lacking}"), screen);
     if !rows.is_empty() {
         out.push('\n');
         grid.print(&mut out, screen);
     }
     out
+}
+
+fn push_rows(grid: &mut Grid, row: &TestRow) {
+    let last = row.prefixes.len().saturating_sub(1);
+    for (at, prefix) in row.prefixes.iter().enumerate() {
+        let mut cells = vec![String::new(); 5];
+        cells[1] = prefix.to_string();
+        cells[2] = match row.is_assigned(at) {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "-",
+        }
+        .to_string();
+        if at == 0 {
+            cells[0] = visible(&row.service).into_owned();
+            let result = status::result_word(row.verdict);
+            cells[3] = short_result(result, row.verdict.code(), row.took);
+            cells[4] = visible(row.first_line.trim()).into_owned();
+        }
+        let note = if at == last {
+            row.note()
+        } else {
+            String::new()
+        };
+        grid.row(cells, note);
+    }
 }
 
 /// The same as one JSON document on one line.
@@ -109,8 +168,13 @@ pub fn json(rows: &[TestRow]) -> String {
             .iter()
             .map(|row| RowDoc {
                 name: row.service.clone(),
-                prefixes: row.prefixes.iter().map(IpNetwork::to_string).collect(),
-                assigned: row.assigned,
+                prefixes: row
+                    .prefixes
+                    .iter()
+                    .enumerate()
+                    .map(prefix_of(row))
+                    .collect(),
+                passed: row.passed(),
                 result: status::result_word(row.verdict).to_string(),
                 code: row.verdict.code(),
                 duration_ms: row.took.as_micros() as f64 / 1000.0,
@@ -118,6 +182,13 @@ pub fn json(rows: &[TestRow]) -> String {
             })
             .collect(),
     })
+}
+
+fn prefix_of(row: &TestRow) -> impl Fn((usize, &IpNetwork)) -> PrefixDoc {
+    |(at, prefix)| PrefixDoc {
+        prefix: prefix.to_string(),
+        assigned: row.is_assigned(at),
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use ipnetwork::IpNetwork;
 
 use super::date::span;
 use super::escape::{visible, visible_bytes};
-use crate::config::{Complaint, Family, Level, Severity};
+use crate::config::{CommandLine, Complaint, Family, Level, Severity};
 use crate::engine::notice::{Notice, What};
 use crate::engine::vocab::{Captured, Ended, Repair, Status, Verdict};
 
@@ -186,7 +186,8 @@ fn path(path: &Path) -> String {
 }
 
 /// A command line as it could be typed, more or less.
-fn command(words: &[String]) -> String {
+fn command(line: &CommandLine) -> String {
+    let words: Vec<&str> = line.words().collect();
     visible(&words.join(" ")).into_owned()
 }
 

@@ -4,6 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::tools::{command, files_below, read, run, source};
 
+/// Who runs a POSIX script: Debian, a developer, a router.
+const POSIX: [&[&str]; 3] = [&["dash"], &["bash", "--posix"], &["busybox", "ash"]];
+
 #[test]
 fn scripts_are_clean_for_every_shell_that_runs_them() {
     let mut seen = 0;
@@ -17,20 +20,16 @@ fn scripts_are_clean_for_every_shell_that_runs_them() {
         seen += 1;
         // OpenWrt's init scripts have `local`, which POSIX lacks and each of these shells knows.
         let on_openwrt = path.starts_with(source("contrib/openwrt"));
-        let dialects: &[&str] = if on_openwrt {
-            &["dash"]
-        } else {
-            &["sh", "dash"]
+        let (dialects, shells): (&[&str], &[&[&str]]) = match first {
+            "#!/usr/bin/env bash" | "#!/bin/bash" => (&["bash"], &[&["bash"]]),
+            "#!/bin/sh" if !on_openwrt => (&["sh", "dash"], &POSIX),
+            "#!/bin/sh" | "#!/bin/sh /etc/rc.common" => (&["dash"], &POSIX),
+            other => panic!("{}: {other}", path.display()),
         };
-        assert!(
-            first == "#!/bin/sh" || first == "#!/bin/sh /etc/rc.common",
-            "{}: {first}",
-            path.display()
-        );
         for dialect in dialects {
             run(command("shellcheck").args(["-s", dialect]).arg(&path)).silent();
         }
-        for shell in [&["dash"][..], &["bash", "--posix"], &["busybox", "ash"]] {
+        for shell in shells {
             run(command(shell[0]).args(&shell[1..]).arg("-n").arg(&path)).silent();
         }
     }
@@ -47,7 +46,7 @@ fn what_is_run_by_its_name_is_executable_and_the_rest_is_not() {
         let first = read(&path).lines().next().unwrap_or_default().to_string();
         // Installed with their mode by the package's Makefile.
         let installed = path.starts_with(source("contrib/openwrt/files"));
-        let expected = first == "#!/bin/sh" && !installed;
+        let expected = first.starts_with("#!") && !installed;
         assert_eq!(
             mode & 0o111 != 0,
             expected,

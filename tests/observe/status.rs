@@ -5,7 +5,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::{Duration, Instant};
 
-use crate::support::daemon::{Daemon, run};
+use crate::support::daemon::{Daemon, PROGRAM, finish, run};
 use crate::support::fake_bird::FakeBird;
 use crate::support::tools::python;
 use crate::support::{Lab, wait_until};
@@ -136,7 +136,9 @@ fn a_thousand_services_are_told_of_in_milliseconds_and_in_eighty_columns() {
         Duration::from_millis(5)
     };
     assert!(times[0] < limit, "an answer takes {:?}", times[0]);
-    let table = text(&run(&lab, &["--status"]).stdout);
+    let mut command = lab.command(PROGRAM);
+    command.arg("--status").env("COLUMNS", "80");
+    let table = text(&finish(command).stdout);
     assert!(table.lines().count() >= 1001);
     assert!(
         table.lines().all(|line| line.chars().count() <= 80),

@@ -53,16 +53,18 @@ impl Mood {
 const SCRIPT: &str = r#"#!/bin/sh
 # Stands in for birdc: see tests/support/fake_bird.rs
 cd "$ANYCAST_TEST_LAB" || exit 99
-mkdir bird.busy 2>/dev/null || echo "overlap" >>bird.overlaps
+if [ -e bird.busy ] && read -r other <bird.busy && [ "$other" != $$ ] && kill -0 "$other" 2>/dev/null; then
+    echo "$$ beside $other" >>bird.overlaps
+fi
+echo $$ >bird.busy
 read -r up _ </proc/uptime
 echo "$up $*" >>bird.calls
 mood=good
 [ ! -e bird.mood ] || read -r mood <bird.mood
 case $mood in
-hanging) rmdir bird.busy; trap '' TERM; while :; do sleep 1000; done ;;
+hanging) trap '' TERM; while :; do sleep 1000; done ;;
 down)
     echo 'Unable to connect to server control socket (/run/bird/bird.ctl): Connection refused' >&2
-    rmdir bird.busy
     exit 1 ;;
 slow) sleep 0.4 ;;
 esac
@@ -70,19 +72,16 @@ echo 'BIRD 2.0.12 ready.'
 case $mood in
 denied)
     printf 'Access restricted\nAccess denied\n'
-    rmdir bird.busy
     exit 1 ;;
 esac
 echo 'Reading configuration from /etc/bird/bird.conf'
 case $mood in
 broken | broken-old)
     echo "/etc/bird/bird.conf:7:12 syntax error, unexpected '}'"
-    rmdir bird.busy
     [ $mood = broken-old ]
     exit ;;
 shutting-down)
     echo 'Reconfiguration ignored, shutting down'
-    rmdir bird.busy
     exit 0 ;;
 esac
 cat 4/prefixes.conf >bird.new4 2>/dev/null && mv bird.new4 bird.loaded4
@@ -92,7 +91,7 @@ progress) echo 'Reconfiguration in progress' ;;
 queued) echo 'Reconfiguration already in progress, queueing new config' ;;
 *) echo 'Reconfigured' ;;
 esac
-rmdir bird.busy
+rm -f bird.busy
 exit 0
 "#;
 

@@ -1,13 +1,14 @@
 #!/bin/sh
 # Puts in place what tests and lint need, and does nothing the second time.
 #
-#   prepare.sh test         BIRD 2 and 1.6, iproute2, rsyslog, node exporter, promtool, the reference
+#   prepare.sh test         BIRD 2, iproute2, the reference, rsyslog, node exporter, libfaketime, and
+#                           what contrib/test-tools adds
 #   prepare.sh lint         rustfmt, clippy, shellcheck
 #   prepare.sh shellcheck   run shellcheck over every shell script of the tree
 #   prepare.sh bird         BIRD 2 and iproute2 only (the demo)
 #
 # Packages that would start a service are either unpacked below the target directory and never installed (rsyslog,
-# prometheus-node-exporter, promtool, BIRD 1.6), or installed with the start of services switched off (bird2).
+# prometheus-node-exporter), or installed with the start of services switched off (bird2).
 set -eu
 
 cd "$(dirname "$0")/../.."
@@ -60,13 +61,7 @@ unpack_packages() {
     rm -rf "$tools.new"
     mkdir -p "$tools.new/debs" "$tools"
     (cd "$tools.new/debs" && chmod 755 . && apt-get -qq -o APT::Sandbox::User=root download "$@") || die "cannot download $*"
-    for deb in "$tools.new/debs"/*.deb; do
-        case $deb in
-        # Of the server nothing is wanted but the checker that comes with it.
-        */prometheus_*) dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$tools" ./usr/bin/promtool ;;
-        *) dpkg-deb -x "$deb" "$tools" ;;
-        esac
-    done
+    for deb in "$tools.new/debs"/*.deb; do dpkg-deb -x "$deb" "$tools"; done
     rm -rf "$tools.new"
 }
 
@@ -84,22 +79,10 @@ prepare_bird() {
 }
 
 prepare_tools() {
-    [ -x "$tools/usr/sbin/rsyslogd" ] && [ -x "$tools/usr/bin/prometheus-node-exporter" ] &&
-        [ -x "$tools/usr/bin/promtool" ] && return 0
-    unpack_packages rsyslog libestr0 libfastjson4 liblognorm5 prometheus-node-exporter prometheus
-}
-
-# The old BIRD beside the new one: unpacked, since the packages bird and bird2 can't both be installed.
-prepare_old_bird() {
-    [ -x "$tools/bird-1.6/usr/sbin/bird6" ] && return 0
-    tools=$tools/bird-1.6
-    unpack_packages bird
-    tools=${tools%/bird-1.6}
-    version=$("$tools/bird-1.6/usr/sbin/bird" --version 2>&1)
-    case $version in
-    *" 1.6."*) ;;
-    *) die "package bird is not BIRD 1.6: $version" ;;
-    esac
+    set -- rsyslog libestr0 libfastjson4 liblognorm5 prometheus-node-exporter libfaketime
+    [ "$(cat "$tools/packages" 2>/dev/null)" = "$*" ] && return 0
+    unpack_packages "$@"
+    echo "$*" >"$tools/packages"
 }
 
 prepare_reference() {
@@ -132,10 +115,9 @@ case ${1:-} in
 test)
     prepare_bird
     prepare_tools
-    prepare_old_bird
     prepare_reference
     contrib/test-tools
-    say "ready: $(PATH=$PATH:/usr/sbin bird --version 2>&1), reference $reference, rsyslog, node exporter and promtool in $tools"
+    say "ready: $(PATH=$PATH:/usr/sbin bird --version 2>&1), reference $reference, more tools in $tools"
     ;;
 bird) prepare_bird ;;
 lint)

@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CString, OsStr};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -91,6 +92,40 @@ pub fn remount(target: &Path, read_only: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes everything but `writable` read-only for the calling thread and what it starts.
+pub fn make_root_read_only(writable: &Path) -> io::Result<()> {
+    bind(writable, writable, 0)?;
+    bind(Path::new("/"), Path::new("/"), libc::MS_REC)?;
+    let root = c_string(OsStr::new("/"));
+    let flags = libc::MS_REMOUNT | libc::MS_BIND | libc::MS_RDONLY;
+    // SAFETY: the target is a valid C string, null is allowed for the rest of a remount.
+    checked(unsafe {
+        libc::mount(
+            std::ptr::null(),
+            root.as_ptr(),
+            std::ptr::null(),
+            flags,
+            std::ptr::null(),
+        )
+    })?;
+    Ok(())
+}
+
+fn bind(from: &Path, to: &Path, more: libc::c_ulong) -> io::Result<()> {
+    let (from, to) = (c_string(from.as_os_str()), c_string(to.as_os_str()));
+    // SAFETY: both paths are valid C strings, null is allowed for the rest of a bind mount.
+    checked(unsafe {
+        libc::mount(
+            from.as_ptr(),
+            to.as_ptr(),
+            std::ptr::null(),
+            libc::MS_BIND | more,
+            std::ptr::null(),
+        )
+    })?;
+    Ok(())
+}
+
 pub fn unmount(target: &Path) -> io::Result<()> {
     let target = c_string(target.as_os_str());
     // SAFETY: the target is a valid C string.
@@ -111,6 +146,30 @@ pub fn die_with_parent(command: &mut Command) {
     unsafe {
         command
             .pre_exec(|| checked(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL)).map(|_| ()));
+    }
+}
+
+/// A terminal: what reads its screen, and what writes on it.
+pub fn terminal() -> io::Result<(File, OwnedFd)> {
+    let (mut master, mut slave) = (-1, -1);
+    let none = std::ptr::null_mut();
+    // SAFETY: both places are valid for a write; nothing else is asked for or given.
+    checked(unsafe { libc::openpty(&mut master, &mut slave, none, none.cast(), none.cast()) })?;
+    // SAFETY: both descriptors are new and nobody else's.
+    Ok(unsafe { (File::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) })
+}
+
+/// The child is started with these signals ignored, as by nohup(1).
+pub fn ignore(command: &mut Command, signals: &[libc::c_int]) {
+    let signals = signals.to_vec();
+    // SAFETY: signal(2) is async-signal-safe; the closure allocates nothing.
+    unsafe {
+        command.pre_exec(move || {
+            for &signal in &signals {
+                libc::signal(signal, libc::SIG_IGN);
+            }
+            Ok(())
+        });
     }
 }
 

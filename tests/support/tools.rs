@@ -28,13 +28,24 @@ pub fn reference() -> PathBuf {
     tool("reference-venv/bin/anycast-healthchecker")
 }
 
-/// BIRD 1.6: `bird` or `bird6`.
+/// BIRD 1.6: `bird` or `bird6` (contrib/test-tools).
 pub fn old_bird(name: &str) -> PathBuf {
-    tool(&format!("test-tools/bird-1.6/usr/sbin/{name}"))
+    tool(&format!("tools/{name}"))
 }
 
 pub fn node_exporter() -> PathBuf {
     tool("test-tools/usr/bin/prometheus-node-exporter")
+}
+
+/// The library that makes a program see another wall clock (preloaded).
+pub fn libfaketime() -> PathBuf {
+    let architectures = std::fs::read_dir(tool("test-tools/usr/lib")).expect("usr/lib");
+    let library = |entry: std::fs::DirEntry| entry.path().join("faketime/libfaketime.so.1");
+    let found = architectures
+        .flatten()
+        .map(library)
+        .find(|path| path.exists());
+    found.expect("libfaketime.so.1 is missing: run `make test`")
 }
 
 /// Feeds `input` to `command` and returns what it said and how it ended.
@@ -70,7 +81,7 @@ pub fn python(code: &str, input: &str) -> String {
 
 /// `promtool check metrics`: what it complains of.
 pub fn promtool(words: &[&str], input: &str) -> Output {
-    let mut command = Command::new(tool("test-tools/usr/bin/promtool"));
+    let mut command = Command::new(tool("tools/promtool"));
     command.args(words);
     feed(command, input)
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::Lab;
 use crate::support::daemon::Daemon;
-use crate::support::fake_bird::FakeBird;
+use crate::support::fake_socket::FakeSocket;
 use crate::support::{status, wait_until};
 
 const SERVICES: usize = 1000;
@@ -29,12 +29,13 @@ fn watch_children(pid: u32, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<us
 #[test]
 fn a_thousand_checks_share_twenty_places_and_none_starves() {
     let lab = Lab::new("crowd");
-    FakeBird::install(&lab);
+    // No command: every child is a check.
+    let bird = FakeSocket::listen(&lab, "bird.ctl");
     let limit = LIMIT.to_string();
     lab.daemon(&[
         ("loglevel", "debug"),
         ("max_running_checks", &limit),
-        ("ipv6", "false"),
+        ("bird_control_socket", &bird.path()), ("ipv6", "false"),
     ]);
     let mut text = String::new();
     for number in 0..SERVICES {

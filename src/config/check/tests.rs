@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::Via;
 use crate::config::fixture::{checked, complaint};
+use crate::config::{CommandLine, Via};
 
 #[test]
 fn nothing_at_all_is_a_configuration() {
@@ -13,11 +13,7 @@ fn nothing_at_all_is_a_configuration() {
     assert_eq!(v4.variable, "ACAST_PS_ADVERTISE");
     assert_eq!(
         v4.via,
-        Via::Command(vec![
-            "sudo".into(),
-            "/usr/sbin/birdc".into(),
-            "configure".into()
-        ])
+        Via::Command(CommandLine::of(["sudo", "/usr/sbin/birdc", "configure"]))
     );
     assert_eq!(v4.dummy.to_string(), "10.189.200.255/32");
     assert_eq!(v4.history, None);

@@ -28,7 +28,7 @@ fn every_setting_of_a_service_arrives() {
         web.prefix_texts,
         ["10.0.0.0/255.255.255.0", "2001:DB8:1::0/64", "10.1.1.1"]
     );
-    assert_eq!(web.check_cmd, ["/bin/check", "a b", "#c"]);
+    assert_eq!(web.check_cmd, CommandLine::of(["/bin/check", "a b", "#c"]));
     assert_eq!(
         (web.interval, web.timeout),
         (Duration::from_secs(10), Duration::from_millis(1500))
@@ -40,8 +40,8 @@ fn every_setting_of_a_service_arrives() {
         (web.on_start, web.on_exit),
         (Announce::Withdraw, Announce::Advertise)
     );
-    assert_eq!((web.name.as_str(), web.interface.as_str()), ("web", "eth0"));
-    assert_eq!(web.custom_cmd, Some(vec!["/bin/c".to_string()]));
+    assert_eq!((web.name.as_str(), web.interface.as_ref()), ("web", "eth0"));
+    assert_eq!(web.custom_cmd, Some(CommandLine::of(["/bin/c"])));
     assert_eq!(web.custom_timeout, Duration::from_secs(9));
     assert_eq!(web.fast_interval, Some(Duration::from_millis(100)));
     assert_eq!(web.maintenance_file, Some(PathBuf::from("/run/web.off")));
@@ -61,7 +61,7 @@ fn a_service_defaults_to_what_the_reference_does() {
         (Announce::Withdraw, Announce::Keep, Announce::Keep)
     );
     assert_eq!(
-        (s.interface.as_str(), s.ip_check_disabled, s.shared_prefix),
+        (s.interface.as_ref(), s.ip_check_disabled, s.shared_prefix),
         ("lo", false, false)
     );
     assert_eq!(

@@ -310,7 +310,7 @@ fn several_prefixes_of_a_check_go_together() {
 #[test]
 fn a_custom_command_stands_in_for_the_reconfiguration() {
     let custom = |name, prefix| ServiceConfig {
-        custom_cmd: Some(vec!["tell".to_string()]),
+        custom_cmd: Some(CommandLine::of(["tell".to_string()])),
         ..quick(name, prefix)
     };
     let mut bench = Bench::new(world(config([custom("a", A)]), &[]));
@@ -339,7 +339,7 @@ fn a_custom_command_stands_in_for_the_reconfiguration() {
 #[test]
 fn a_custom_command_has_its_time_and_is_not_repeated() {
     let custom = ServiceConfig {
-        custom_cmd: Some(vec!["tell".to_string()]),
+        custom_cmd: Some(CommandLine::of(["tell".to_string()])),
         ..quick("a", A)
     };
     let mut bench = Bench::new(world(config([custom]), &[]));

@@ -3,9 +3,10 @@
 //! A copy is named by its time in seconds with a fraction, as the reference does it, so that the copies of
 //! both are one series. The newest ones are kept; files with other names are nobody's business here.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::{directory_of, failed, files, in_words, read_bounded};
@@ -25,7 +26,8 @@ pub fn archive(path: &Path, keep: u32, now: Wall) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
-    match fs::create_dir(&directory) {
+    // Whatever the umask: whoever may write there could pass off a file of theirs as one of ours.
+    match DirBuilder::new().mode(0o755).create(&directory) {
         Ok(()) => {}
         Err(_) if directory.is_dir() => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

@@ -6,6 +6,7 @@ use std::process::Command as Program;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
+use super::pipe::CAPTURE_MAX;
 use super::*;
 use crate::config::Announce;
 use crate::host::disk::tests::Dir;
@@ -46,8 +47,8 @@ fn alone_under(shell: &str, test: &str, body: fn()) {
     );
 }
 
-fn words(list: &[&str]) -> Vec<String> {
-    list.iter().map(ToString::to_string).collect()
+fn words(list: &[&str]) -> CommandLine {
+    CommandLine::of(list)
 }
 
 fn start(jobs: &mut Jobs, job: u64, list: &[&str]) -> Result<(), StartFailure> {
@@ -274,7 +275,7 @@ fn the_environment_is_ours_without_what_is_ours_alone() {
                 "2001:db8::/64".parse().unwrap(),
             ],
             prefix_texts: Vec::new(),
-            check_cmd: words(&["/bin/sh", "-c", "env; echo $0", "zero"]),
+            check_cmd: words(&["/bin/sh", "-c", "env; echo $0"]),
             interval: Duration::from_secs(1),
             fast_interval: None,
             timeout: Duration::from_secs(1),
@@ -283,7 +284,7 @@ fn the_environment_is_ours_without_what_is_ours_alone() {
             disabled: false,
             on_disabled: Announce::Withdraw,
             ip_check_disabled: true,
-            interface: "lo".to_string(),
+            interface: "lo".into(),
             shared_prefix: false,
             on_start: Announce::Keep,
             on_exit: Announce::Keep,
@@ -293,7 +294,7 @@ fn the_environment_is_ours_without_what_is_ours_alone() {
         };
         let mut jobs = Jobs::new().unwrap();
         let command = Command {
-            words: &service.check_cmd[..3],
+            words: &service.check_cmd,
             argument: Some("down"),
             service: Some(&service),
         };

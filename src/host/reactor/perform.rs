@@ -6,7 +6,7 @@ use std::rc::Rc;
 use ipnetwork::IpNetwork;
 
 use super::{Errand, RESOLVE_TIMEOUT, RESOLVER, Reactor, Talk};
-use crate::config::{Family, Via};
+use crate::config::{CommandLine, Family, ServiceConfig, Via};
 use crate::engine::notice::What;
 use crate::engine::vocab::{Action, Event, JobId, Refusal, StartFailure};
 use crate::host::bird_socket::Conversation;
@@ -23,30 +23,15 @@ impl Reactor {
         for action in actions {
             match action {
                 Action::StartCheck { job, service } => {
-                    let command = Command {
-                        words: &service.check_cmd,
-                        argument: None,
-                        service: Some(&service),
-                    };
-                    self.handled.started += 1;
-                    if let Err(failure) = self.jobs.start(job, &command) {
-                        self.events.push_back(Event::JobNotStarted { job, failure });
-                    }
+                    self.start(job, &service.check_cmd, None, &service);
                 }
                 Action::StartCustom { job, service, up } => {
                     let direction = match up {
                         true => "up",
                         false => "down",
                     };
-                    let words = service.custom_cmd.as_deref().unwrap_or_default();
-                    let command = Command {
-                        words,
-                        argument: Some(direction),
-                        service: Some(&service),
-                    };
-                    self.handled.started += 1;
-                    if let Err(failure) = self.jobs.start(job, &command) {
-                        self.events.push_back(Event::JobNotStarted { job, failure });
+                    if let Some(line) = &service.custom_cmd {
+                        self.start(job, line, Some(direction), &service);
                     }
                 }
                 Action::Reconfigure { job, via } => self.reconfigure(job, &via),
@@ -66,6 +51,24 @@ impl Reactor {
                 }
                 Action::Exit => self.done = true,
             }
+        }
+    }
+
+    fn start(
+        &mut self,
+        job: JobId,
+        line: &CommandLine,
+        argument: Option<&str>,
+        service: &ServiceConfig,
+    ) {
+        let command = Command {
+            words: line,
+            argument,
+            service: Some(service),
+        };
+        self.handled.started += 1;
+        if let Err(failure) = self.jobs.start(job, &command) {
+            self.events.push_back(Event::JobNotStarted { job, failure });
         }
     }
 
@@ -141,13 +144,12 @@ impl Reactor {
 
     /// Has a child look the log server up: the resolver may wait for minutes, and this process never does.
     pub(super) fn resolve(&mut self, host: &str, port: u16) {
-        let words = [
+        let words = CommandLine::of([
             "/proc/self/exe",
             super::start::RESOLVE_OPTION,
             host,
             &port.to_string(),
-        ]
-        .map(String::from);
+        ]);
         self.errands.insert(RESOLVER, Errand::Resolve);
         self.resolver_until = Some(self.now.mono + RESOLVE_TIMEOUT);
         let command = Command {

@@ -79,11 +79,13 @@ fn datagram(text: &str, form: Form) -> String {
 
 fn prepare(source: Source, config: &Config, warnings: Vec<Complaint>) -> Result<Reactor, String> {
     let daemon = config.daemon.clone();
-    // Raised before anything is opened, and the lock before anything is touched.
+    // Raised before anything is opened; signals held before anybody can know our pid; the lock before anything is
+    // touched.
     let descriptors = raise_descriptors(config);
-    let instance = Instance::acquire(&daemon.pidfile)?;
+    // Signals before the pidfile: a SIGTERM between the two would leave that behind.
     let signals =
         signal::SignalFd::open().map_err(|error| failed("make the signal descriptor", &error))?;
+    let instance = Instance::acquire(&daemon.pidfile)?;
     let jobs = Jobs::new().map_err(|error| failed("prepare to start checks", &error))?;
     let addresses =
         Watch::open().map_err(|error| failed("ask the kernel for addresses", &error))?;

@@ -17,6 +17,8 @@ pub mod poll;
 pub mod process;
 pub mod signal;
 pub mod socket;
+pub mod terminal;
+pub mod trial;
 
 use std::io;
 

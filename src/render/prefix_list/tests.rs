@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use super::*;
-use crate::config::Via;
+use crate::config::{CommandLine, Via};
 
 const DUMMY4: &str = "10.189.200.255/32";
 
@@ -17,7 +17,7 @@ fn family(variable: &str, dummy: &str) -> FamilyConfig {
     FamilyConfig {
         prefix_file: "/var/lib/x/prefixes.conf".into(),
         variable: variable.to_string(),
-        via: Via::Command(vec!["true".to_string()]),
+        via: Via::Command(CommandLine::of(["true".to_string()])),
         dummy: net(dummy),
         history: None,
     }

@@ -2,10 +2,16 @@ use super::*;
 use crate::render::sample::net;
 
 fn rows() -> Vec<TestRow> {
-    let row = |service: &str, prefixes: &[&str], assigned, verdict, millis, line: &str| TestRow {
+    let row = |service: &str,
+               prefixes: &[&str],
+               assigned: Option<&[bool]>,
+               verdict,
+               millis,
+               line: &str| TestRow {
         service: service.to_string(),
         prefixes: prefixes.iter().map(|text| net(text)).collect(),
-        assigned,
+        interface: "lo".to_string(),
+        assigned: assigned.map(<[bool]>::to_vec),
         verdict,
         took: Duration::from_millis(millis),
         first_line: line.to_string(),
@@ -14,7 +20,7 @@ fn rows() -> Vec<TestRow> {
         row(
             "foo.bar.com",
             &["10.52.12.1/32"],
-            Some(true),
+            Some(&[true]),
             Verdict::Pass,
             5,
             "ok",
@@ -22,7 +28,7 @@ fn rows() -> Vec<TestRow> {
         row(
             "both.bar.com",
             &["10.52.12.2/32", "2001:db8::2/128"],
-            Some(false),
+            Some(&[true, false]),
             Verdict::Fail(2),
             12,
             "refused\x1b[2J",
@@ -46,7 +52,7 @@ fn rows() -> Vec<TestRow> {
         row(
             "dead.bar.com",
             &["10.52.12.5/32"],
-            Some(true),
+            Some(&[true]),
             Verdict::Signal(11),
             70,
             "",
@@ -79,4 +85,21 @@ fn the_document() {
         .replace("@VERSION@", env!("CARGO_PKG_VERSION"));
     assert_eq!(json(&rows()), golden);
     assert!(TestDoc::deserialize_json(&golden).is_ok());
+}
+
+#[test]
+fn a_missing_address_fails_what_passes() {
+    let mut row = rows().remove(0);
+    assert_eq!(exit_code(&[row.clone()]), 0);
+    row.assigned = Some(vec![false]);
+    let rows = [row];
+    assert_eq!(exit_code(&rows), 1);
+    let text = table(&rows, None);
+    assert!(text.starts_with("1 check: 0 passed, 1 failed (1 for a missing address)\n"));
+    let document = TestDoc::deserialize_json(&json(&rows)).unwrap();
+    assert_eq!((document.passed, document.failed), (0, 1));
+    let service = &document.services[0];
+    assert!(!service.passed && service.result == "pass");
+    assert_eq!(service.prefixes[0].assigned, Some(false));
+    assert_eq!(exit_code(&[]), 0);
 }

@@ -108,7 +108,7 @@ fn run(what: &What, config: Option<&ServiceConfig>, now: Option<Status>) -> Stri
 
 /// What is said of `custom_bird_reconfigure_cmd`.
 fn custom(what: &What, config: Option<&ServiceConfig>) -> String {
-    let words = config.and_then(|config| config.custom_cmd.as_deref());
+    let words = config.and_then(|config| config.custom_cmd.as_ref());
     let name = |up: bool| {
         let argument = if up { "up" } else { "down" };
         let words = words.map_or("custom_bird_reconfigure_cmd".to_string(), command);

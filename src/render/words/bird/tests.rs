@@ -6,7 +6,7 @@ use ipnetwork::IpNetwork;
 use super::super::tests::says;
 use super::super::{level, message};
 use super::*;
-use crate::config::{Family, Level};
+use crate::config::{CommandLine, Family, Level};
 use crate::engine::notice::Notice;
 use crate::render::sample::net;
 
@@ -164,11 +164,11 @@ fn reconfigurations() {
 #[test]
 fn failed_reconfigurations_come_with_a_hint() {
     let sudo = || {
-        Via::Command(vec![
+        Via::Command(CommandLine::of([
             "sudo".to_string(),
             "birdc".to_string(),
             "configure".to_string(),
-        ])
+        ]))
     };
     let socket = || Via::Socket("/run/bird/bird.ctl".into());
     let command = |status, said: &str| Refusal::Command {
@@ -219,7 +219,7 @@ fn failed_reconfigurations_come_with_a_hint() {
 
 #[test]
 fn failed_reconfigurations_without_a_hint() {
-    let sudo = || Via::Command(["sudo", "birdc", "configure"].map(str::to_string).to_vec());
+    let sudo = || Via::Command(CommandLine::of(["sudo", "birdc", "configure"]));
     let socket = || Via::Socket("/run/bird/bird.ctl".into());
     let failed = |via, refusal| What::ReconfigureFailed {
         families: Family::ALL.to_vec(),

@@ -1,0 +1,101 @@
+//! As little privilege as the shipped unit leaves it: an ordinary user, no new privileges, no capabilities, a root file
+//! system that is read-only.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+
+use crate::lab;
+use crate::support::daemon::{Daemon, PROGRAM};
+use crate::support::fake_bird::FakeBird;
+use crate::support::sys;
+
+const USER: u32 = 65534;
+
+#[test]
+fn it_runs_without_any_privilege() {
+    let lab = lab("sandbox", &[("bird_keep_changes", "true")]);
+    for part in ["", "4", "6", "checks"] {
+        chown(lab.path(part), Some(USER), Some(USER)).expect("chown");
+    }
+    fs::copy(PROGRAM, lab.path("program")).expect("copy");
+    lab.ip("addr add 10.1.0.1/32 dev lo");
+    lab.service(
+        "web",
+        &[("ip_prefix", "10.1.0.1/32"), ("ip_check_disabled", "false")],
+    );
+    sys::make_root_read_only(lab.dir()).expect("read-only root");
+    assert!(
+        fs::write("/tmp/must-not-be-there", "x").is_err(),
+        "the root is read-only"
+    );
+    let mut command = lab.command("setpriv");
+    command.args([
+        "--no-new-privs",
+        "--bounding-set=-all",
+        "--inh-caps=-all",
+        "--clear-groups",
+    ]);
+    command.args([format!("--reuid={USER}"), format!("--regid={USER}")]);
+    command.arg(lab.path("program"));
+    command
+        .arg("-f")
+        .arg(lab.path("main.conf"))
+        .arg("-d")
+        .arg(lab.path("services"));
+    let bird = FakeBird::install(&lab);
+    let mut daemon = Daemon::spawn(command);
+    daemon.wait_ready(&lab);
+    bird.wait_exports("4", &["10.1.0.1/32"]);
+    lab.ip("addr del 10.1.0.1/32 dev lo");
+    bird.wait_exports("4", &[]);
+    let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("status");
+    assert!(
+        status.contains("NoNewPrivs:\t1") && status.contains("CapEff:\t0000000000000000"),
+        "{status}"
+    );
+    daemon.stop();
+}
+
+#[test]
+fn nothing_it_makes_can_be_written_by_others_whatever_the_umask() {
+    let lab = lab("umask", &[("bird_keep_changes", "true")]);
+    fs::create_dir(lab.path("out")).expect("mkdir");
+    let [log, errors, metrics] =
+        ["out/log", "out/stderr", "out"].map(|name| lab.path(name).display().to_string());
+    lab.daemon(&[
+        ("ipv6", "false"),
+        ("bird_keep_changes", "true"),
+        ("log_file", &log),
+        ("stderr_file", &errors),
+        ("prometheus_exporter", "true"),
+        ("prometheus_collector_textfile_dir", &metrics),
+    ]);
+    let mut command = lab.command("/bin/sh");
+    command.args(["-c", "umask 0; exec \"$@\"", "sh", PROGRAM]);
+    command
+        .arg("-f")
+        .arg(lab.path("main.conf"))
+        .arg("-d")
+        .arg(lab.path("services"));
+    let bird = FakeBird::install(&lab);
+    let mut daemon = Daemon::spawn(command);
+    daemon.wait_ready(&lab);
+    bird.wait_exports("4", &["10.1.0.1/32"]);
+    lab.answer("web", 1);
+    bird.wait_exports("4", &[]);
+    let mut seen = 0;
+    let mut look = |name: String| {
+        let metadata = lab.path(&name).symlink_metadata().expect("metadata");
+        let mode = metadata.permissions().mode();
+        assert_eq!(mode & 0o002, 0, "{name} has mode {mode:o}");
+        seen += 1;
+    };
+    look("pid".into());
+    for directory in ["4", "4/history", "out"] {
+        for name in lab.list(directory) {
+            look(format!("{directory}/{name}"));
+        }
+    }
+    assert!(seen >= 6, "only {seen} files");
+    daemon.stop();
+}
