@@ -259,6 +259,28 @@ fn the_end_is_bounded_whatever_bird_does() {
 }
 
 #[test]
+fn a_bird_that_hangs_already_does_not_lengthen_the_end() {
+    let leaving = ServiceConfig {
+        on_exit: Announce::Withdraw,
+        ..quick("a", A)
+    };
+    let mut config = config([leaving, quick("b", B)]);
+    config.daemon.on_exit_wait = seconds(6);
+    let mut bench = Bench::new(world(config, &[A]));
+    bench.bird = None;
+    bench.answer("b", Ended::Exit(0));
+    let begin = bench.now;
+    bench.event(Event::Stop { signal: "SIGTERM" });
+    while !bench.exited {
+        assert!(bench.jump());
+        bench.reap_killed();
+    }
+    // Its time-out, another one, and the wait would be 16.
+    assert!(bench.now.since(begin) <= seconds(5 + 6 + 1));
+    assert!(!bench.in_file(A));
+}
+
+#[test]
 fn nothing_stops_waiting_for_the_spacing_of_updates() {
     let leaving = ServiceConfig {
         on_exit: Announce::Withdraw,
