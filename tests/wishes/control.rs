@@ -42,7 +42,9 @@ fn every_way_to_say_yes_is_success() {
         ),
         Manner::Takes("0005 Reconfiguration already in progress, queueing new config\n"),
         Manner::Takes("0003 Reconfigured\r\n"),
-        Manner::Takes("0002-Reading configuration from /x\n8000-<line overflow>\n0003 Reconfigured\n"),
+        Manner::Takes(
+            "0002-Reading configuration from /x\n8000-<line overflow>\n0003 Reconfigured\n",
+        ),
         Manner::TakesSlowly(RECONFIGURED),
         Manner::TakesSlowly(
             "0002-Reading configuration from /x\n a second line\n+async\n0004 Reconfiguration in progress\n",

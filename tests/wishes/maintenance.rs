@@ -46,7 +46,7 @@ fn a_maintenance_file_withdraws_within_a_second_and_is_said_everywhere() {
     };
     let mut daemon = Daemon::start(&lab);
     bgp.wait_learned(&[&v4(1), &v4(2), &v6(1)]);
-    wait_until("the metric", || metric(" 0"));
+    wait_until("the metric", || metric(" 0.0"));
     for round in 1..=2 {
         let begin = Instant::now();
         lab.write("off", "");
@@ -64,7 +64,7 @@ fn a_maintenance_file_withdraws_within_a_second_and_is_said_everywhere() {
             service.maintenance && service.reason.contains("maintenance"),
             "{service:?}"
         );
-        wait_until("the metric", || metric(" 1"));
+        wait_until("the metric", || metric(" 1.0"));
         // Checks that pass change nothing meanwhile.
         let runs = lab.runs("web").len();
         daemon.signal(libc::SIGURG);
@@ -73,7 +73,7 @@ fn a_maintenance_file_withdraws_within_a_second_and_is_said_everywhere() {
         assert_eq!(bgp.learned(), [v4(2)]);
         lab.remove("off");
         bgp.wait_learned(&[&v4(1), &v4(2), &v6(1)]);
-        wait_until("the metric", || metric(" 0"));
+        wait_until("the metric", || metric(" 0.0"));
         // Back through check_rise: three passes after the file had gone.
         daemon.wait_lines(round, &["web", "maintenance file", "is gone"]);
         let rises = daemon.out.with(&["web", "-> up"]);

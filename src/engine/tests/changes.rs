@@ -191,16 +191,20 @@ fn a_reload_while_bird_hangs_leaves_no_job_behind() {
 #[test]
 fn a_refused_reload_is_said_with_every_problem_and_counted() {
     let mut bench = Bench::new(world(config([quick("a", A)]), &[]));
-    let complaint = |line| Complaint {
-        severity: Severity::Error,
+    let complaint = |severity, line| Complaint {
+        severity,
         file: "/etc/x.conf".to_string(),
         line,
         section: "a".to_string(),
         option: "check_cmd".to_string(),
         message: "is empty".to_string(),
     };
-    bench.event(Event::ReloadRefused(vec![complaint(1), complaint(2)]));
-    assert_eq!(bench.said(|what| matches!(what, What::Configuration(_))), 2);
+    bench.event(Event::ReloadRefused(vec![
+        complaint(Severity::Error, 1),
+        complaint(Severity::Warning, 2),
+        complaint(Severity::Error, 3),
+    ]));
+    assert_eq!(bench.said(|what| matches!(what, What::Configuration(_))), 3);
     assert_eq!(
         bench.said(|what| matches!(what, What::ReloadRefused { problems: 2 })),
         1
