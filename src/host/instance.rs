@@ -11,6 +11,8 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use super::disk::{self, shown};
 use super::sys::process::{self, Pid};
@@ -18,6 +20,11 @@ use super::sys::{self, files};
 
 /// The name that the reference binds in the abstract namespace.
 const NAME: &str = "anycast-healthchecker";
+
+/// How often, and how far apart, the lock is asked for: half a second, which a child of a predecessor outlives on no
+/// machine that could run checks.
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// Bytes of a pidfile: more than any number has.
 const PIDFILE_MAX: usize = 256;
@@ -89,7 +96,7 @@ impl Drop for Instance {
 
 fn lock(name: &str) -> Result<UnixDatagram, String> {
     let bound = SocketAddr::from_abstract_name(name)
-        .and_then(|address| UnixDatagram::bind_addr(&address))
+        .and_then(|address| bind_patiently(&address))
         .map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => format!(
                 "another instance is running: it holds the abstract socket @{name} (ss -xlp shows it); \
@@ -103,6 +110,21 @@ fn lock(name: &str) -> Result<UnixDatagram, String> {
     // Nobody can fill it: a datagram to it is an error of its sender.
     let _ = bound.shutdown(Shutdown::Read);
     Ok(bound)
+}
+
+/// A daemon that ended while it started a check leaves the name taken for some milliseconds: the kernel wakes the
+/// starter before it closes the child's copies of its descriptors. A restart must not fail over that.
+fn bind_patiently(address: &SocketAddr) -> io::Result<UnixDatagram> {
+    let mut tries = LOCK_TRIES;
+    loop {
+        match UnixDatagram::bind_addr(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 1 => {
+                tries -= 1;
+                thread::sleep(LOCK_PAUSE);
+            }
+            result => return result,
+        }
+    }
 }
 
 /// True if a stale one was replaced.

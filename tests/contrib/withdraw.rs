@@ -317,6 +317,37 @@ fn the_watch_withdraws_whenever_the_daemon_is_gone() {
     run(&mut host.command(&script, &["-l", "2"])).ok();
 }
 
+/// The real program instead of its stand-in: its `--status` when nobody answers, and what its `-P` prints.
+#[test]
+fn it_reads_what_the_real_program_prints() {
+    let host = Host::new();
+    let program = host.0.at(&format!("bin/{NAME}"));
+    fs::remove_file(&program).expect("it is there");
+    symlink(crate::tools::BINARY, &program).expect("can be made");
+    let lib = host.0.at("lib").display().to_string();
+    let conf = host.0.write(
+        "real.conf",
+        &format!(
+            "[DEFAULT]\nplace = {lib}\n[daemon]\npidfile = {lib}/pid\nipv6 = yes\nbird_conf = %(place)s/4.conf\n\
+             bird6_conf = {lib}/6.conf\nbird_variable = OURS\nbird6_variable = OURS6\n\
+             bird_reconfigure_cmd = birdc four 100%%\nbird6_reconfigure_cmd =\n  birdc\n  \"six six\"\n"
+        ),
+    );
+    let services = "[www]\ncheck_cmd = /bin/true\ncheck_disabled = false\nip_prefix = 10.0.0.1\n\
+         custom_bird_reconfigure_cmd = birdc '%%custom'\n";
+    let services = host
+        .0
+        .write("services.conf", services)
+        .display()
+        .to_string();
+    let done = host
+        .withdraw(&["-f", &conf.display().to_string(), "-F", &services])
+        .ok();
+    assert!(!done.err.contains("is not valid"), "{}", done.err);
+    assert!(host.withdrawn());
+    assert_eq!(host.calls(), ["four 100%", "six six", "%custom down"]);
+}
+
 #[test]
 fn a_real_bird_forgets_the_prefixes() {
     let host = Host::new();

@@ -99,6 +99,32 @@ fn a_sigterm_is_never_lost_whenever_it_comes() {
 }
 
 #[test]
+fn a_restart_right_after_the_end_is_never_refused() {
+    let lab = lab("restart");
+    lab.daemon(&[("loglevel", "error"), ("ipv6", "false")]);
+    for number in 0..20 {
+        let name = format!("s{number}");
+        let prefix = format!("10.2.0.{number}/32");
+        let settings = [
+            ("ip_prefix", prefix.as_str()),
+            ("check_cmd", "/bin/true"),
+            ("check_interval", "0.004"),
+        ];
+        lab.service(&name, &settings);
+    }
+    for round in 0..60 {
+        // Fails if it is refused, because a child of the one before still holds the lock.
+        let mut daemon = Daemon::start(&lab);
+        wait_until("it runs checks", || !daemon.children().is_empty());
+        if round % 2 == 0 {
+            daemon.stop();
+        } else {
+            daemon.kill();
+        }
+    }
+}
+
+#[test]
 fn a_reader_of_its_log_that_goes_away_ends_nothing() {
     let lab = lab("sigpipe");
     let bird = FakeBird::install(&lab);

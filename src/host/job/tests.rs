@@ -70,7 +70,7 @@ fn finish(jobs: &mut Jobs) -> Vec<Finished> {
     let started = Instant::now();
     let mut finished = Vec::new();
     let mut set = PollSet::default();
-    while jobs.running.len() > 0 {
+    while !jobs.running.is_empty() {
         assert!(
             started.elapsed() < PATIENCE,
             "{} run on",
