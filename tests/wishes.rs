@@ -12,6 +12,8 @@ mod bird;
 mod control;
 #[path = "wishes/crowd.rs"]
 mod crowd;
+#[path = "wishes/drain.rs"]
+mod drain;
 #[path = "wishes/ends.rs"]
 mod ends;
 #[path = "wishes/gone.rs"]

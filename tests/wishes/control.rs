@@ -10,7 +10,7 @@ use crate::{v4, v6};
 /// The longest that a retry may keep BIRD waiting after it has recovered, and some room for a busy machine.
 const RECOVERY: Duration = Duration::from_secs(8);
 
-fn start<'a>(lab: &'a Lab, timeout: &str) -> (FakeSocket, Daemon) {
+fn start(lab: &Lab, timeout: &str) -> (FakeSocket, Daemon) {
     let bird = FakeSocket::listen(lab, "bird.ctl");
     lab.daemon(&[
         ("bird_control_socket", &bird.path()),
@@ -23,7 +23,7 @@ fn start<'a>(lab: &'a Lab, timeout: &str) -> (FakeSocket, Daemon) {
     let daemon = Daemon::start(lab);
     bird.wait_exports("4", &[&v4(1)]);
     bird.wait_exports("6", &[&v6(1)]);
-    wait_until("settled", || settled());
+    wait_until("settled", settled);
     (bird, daemon)
 }
 

@@ -92,6 +92,6 @@ fn systemd_hears_reloading_then_ready_for_good_and_bad() {
     assert!(
         late.is_err(),
         "after STOPPING=1: {:?}",
-        late.map(|text| String::from_utf8(text))
+        late.map(String::from_utf8)
     );
 }
