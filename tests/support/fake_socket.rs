@@ -147,7 +147,7 @@ fn serve(shared: &Shared, dir: &std::path::Path, stream: UnixStream) -> std::io:
             take();
             for byte in answer.bytes() {
                 out.write_all(&[byte])?;
-                std::thread::sleep(Duration::from_millis(2));
+                std::thread::sleep(Duration::from_micros(300));
             }
             Ok(())
         }

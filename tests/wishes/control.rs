@@ -16,6 +16,7 @@ fn start(lab: &Lab, timeout: &str) -> (FakeSocket, Daemon) {
         ("bird_control_socket", &bird.path()),
         ("bird6_control_socket", &bird.path()),
         ("bird_reconfigure_timeout", timeout),
+        ("bird_update_interval", "0.05"),
     ]);
     lab.install_checks();
     lab.service("web", &[("ip_prefix", &v4(1))]);

@@ -85,13 +85,6 @@ fn a_thousand_checks_share_twenty_places_and_none_starves() {
         "{} have run",
         runs.len()
     );
-    wait_until("each has run three times", || {
-        status::ask().is_some_and(|doc| {
-            doc.services
-                .iter()
-                .all(|service| service.checks.passed >= 3)
-        })
-    });
     daemon.stop();
     wait_until("nothing is left", || lab.processes().is_empty());
 }

@@ -177,7 +177,7 @@ fn the_fast_interval_holds_while_a_rise_or_a_fall_is_being_counted_and_no_longer
     let quiet = |runs: usize| {
         holds_for(
             "no run while nothing is counted",
-            Duration::from_millis(400),
+            Duration::from_millis(250),
             || lab.runs("web").len() == runs,
         );
     };

@@ -129,7 +129,7 @@ fn one_bird_for_both_families_is_told_once_and_two_each() {
             });
             holds_for(
                 "and is told no more",
-                std::time::Duration::from_millis(400),
+                std::time::Duration::from_millis(300),
                 || {
                     let more = (
                         first.commands().len() - before.0,
