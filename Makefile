@@ -4,11 +4,13 @@ CARGO ?= cargo
 PROGRAM := anycast-healthchecker
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 SEED ?=
+# Tests wait more than they work: more of them at a time than there are cores.
+TEST_THREADS ?= 4
 # bird, birdc and ip live there.
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint demo bench fuzz simulate soak clean
+.PHONY: help build test test-release lint demo bench fuzz simulate soak clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,7 +21,11 @@ build: ## the release binary for this machine
 
 test: ## install what the tests need, once, and run all of them (as root)
 	@tests/support/prepare.sh test
-	$(CARGO) test --locked
+	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --locked
+
+test-release: ## reproducible archives and the cross-built daemon in an emulator (minutes)
+	@tests/support/prepare.sh test
+	$(CARGO) test --locked --test release
 
 lint: ## formatting, clippy, shellcheck; warnings are errors
 	@tests/support/prepare.sh lint

@@ -131,7 +131,10 @@ impl Engine {
         match (verdict.passed(), &change) {
             (true, None) => self.log_pass(id, failures_before),
             (true, Some(_)) => self.log_repeats(id),
-            (false, _) => self.log_failure(id, verdict, took, &line, output),
+            (false, change) => {
+                let told = change.is_some();
+                self.log_failure(id, verdict, took, &line, output, told);
+            }
         }
         if let Some(change) = change {
             self.changed(id, change, Some(took), line);
@@ -174,12 +177,14 @@ impl Engine {
         took: Duration,
         line: &str,
         output: Option<Output>,
+        told: bool,
     ) {
         let Some(service) = self.services[id.0 as usize].as_mut() else {
             return;
         };
         if service.logged == Some(verdict) {
-            service.repeated = service.repeated.saturating_add(1);
+            // The one that completes the fall is told by the change of state.
+            service.repeated = service.repeated.saturating_add(u32::from(!told));
             return;
         }
         self.log_repeats(id);

@@ -5,8 +5,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::packaging::make;
-use crate::tools::{BINARY, Dir, Done, NAME, command, files_below, is_root, read, run};
+use crate::tools::{BINARY, Dir, Done, NAME, command, files_below, is_root, make, read, run};
 
 /// A package around a small stand-in for the binary: dpkg does not run it, and our debug build takes long to compress.
 fn build(out: &Path, version: &str) -> PathBuf {

@@ -205,3 +205,19 @@ pub fn files_below(directory: &Path) -> Vec<PathBuf> {
     found.sort();
     found
 }
+
+/// make, without what the make that runs this test has left in the environment.
+pub fn make(target: &str) -> Command {
+    let mut make = command("make");
+    make.args([
+        "-s",
+        "--no-print-directory",
+        "-f",
+        "contrib/packaging.mk",
+        target,
+    ]);
+    for name in ["MAKEFLAGS", "MAKELEVEL", "MFLAGS", "DESTDIR", "PREFIX"] {
+        make.env_remove(name);
+    }
+    make
+}

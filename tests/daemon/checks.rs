@@ -113,11 +113,8 @@ fn a_grandchild_that_keeps_the_pipes_delays_nothing_and_fails_nothing() {
     wait_until("many runs", || {
         lab.read("grandchildren").lines().count() >= 10
     });
-    let after = daemon.descriptors();
-    assert!(
-        after <= before + 3,
-        "descriptors grow: {before}, then {after}"
-    );
+    // Between two runs there are as few as there were; every pipe that was kept would be one more for good.
+    wait_until("the pipes are closed", || daemon.descriptors() <= before);
     assert_not_delayed(&lab, 1000);
     daemon.stop();
 }

@@ -92,40 +92,6 @@ pub fn remount(target: &Path, read_only: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes everything but `writable` read-only for the calling thread and what it starts.
-pub fn make_root_read_only(writable: &Path) -> io::Result<()> {
-    bind(writable, writable, 0)?;
-    bind(Path::new("/"), Path::new("/"), libc::MS_REC)?;
-    let root = c_string(OsStr::new("/"));
-    let flags = libc::MS_REMOUNT | libc::MS_BIND | libc::MS_RDONLY;
-    // SAFETY: the target is a valid C string, null is allowed for the rest of a remount.
-    checked(unsafe {
-        libc::mount(
-            std::ptr::null(),
-            root.as_ptr(),
-            std::ptr::null(),
-            flags,
-            std::ptr::null(),
-        )
-    })?;
-    Ok(())
-}
-
-fn bind(from: &Path, to: &Path, more: libc::c_ulong) -> io::Result<()> {
-    let (from, to) = (c_string(from.as_os_str()), c_string(to.as_os_str()));
-    // SAFETY: both paths are valid C strings, null is allowed for the rest of a bind mount.
-    checked(unsafe {
-        libc::mount(
-            from.as_ptr(),
-            to.as_ptr(),
-            std::ptr::null(),
-            libc::MS_BIND | more,
-            std::ptr::null(),
-        )
-    })?;
-    Ok(())
-}
-
 pub fn unmount(target: &Path) -> io::Result<()> {
     let target = c_string(target.as_os_str());
     // SAFETY: the target is a valid C string.

@@ -260,7 +260,7 @@ fn failures_are_said_once_and_counted() {
         What::FailureRepeated { times, .. } => Some(times),
         _ => None,
     });
-    assert_eq!(repeated, Some(30));
+    assert_eq!(repeated, Some(29));
     assert_eq!(
         bench.said(|what| matches!(what, What::StateChanged { .. })),
         2
