@@ -13,7 +13,7 @@ use super::notice::What;
 use super::service::Service;
 use super::vocab::{Action, World};
 use super::{Engine, Owner, ServiceId, Stage, Timer};
-use crate::config::{Announce, Complaint, Config, Family, ServiceConfig};
+use crate::config::{Announce, Complaint, Config, Family, ServiceConfig, Severity};
 use crate::time::Mono;
 
 /// What the end may take beyond the reconfiguration and the wait: the files, and the reaping of what was killed.
@@ -136,7 +136,8 @@ impl Engine {
 
     pub(super) fn reload_refused(&mut self, complaints: Vec<Complaint>) {
         self.reloads.refused += 1;
-        let problems = complaints.len();
+        let errors = |complaint: &&Complaint| complaint.severity == Severity::Error;
+        let problems = complaints.iter().filter(errors).count();
         for complaint in complaints {
             self.desk.say(What::Configuration(complaint));
         }
@@ -320,14 +321,14 @@ impl Engine {
         }
         let withdrew = !before.is_subset(&self.routes.announced());
         self.routes.touch_unsettled();
-        self.stage = Stage::Stopping { withdrew };
         let limit = now + self.daemon.reconfigure_timeout + self.daemon.on_exit_wait + EXIT_SLACK;
+        self.stage = Stage::Stopping { withdrew, limit };
         self.exit_timer = Some(self.desk.wheel.arm(limit, Timer::Exit));
     }
 
     /// Goes from the last update to the wait, and from the wait to the exit.
     pub(super) fn settle_stop(&mut self, now: Mono) {
-        if let Stage::Stopping { withdrew } = self.stage {
+        if let Stage::Stopping { withdrew, limit } = self.stage {
             if !self.routes.finished(true) || !self.customs.finished() {
                 return;
             }
@@ -337,9 +338,11 @@ impl Engine {
                 false => Stage::Over,
             };
             if self.stage == Stage::Waiting {
-                let limit = self.exit_timer.take();
-                self.desk.cancel(limit);
-                self.exit_timer = Some(self.desk.wheel.arm(now + wait, Timer::Exit));
+                let timer = self.exit_timer.take();
+                self.desk.cancel(timer);
+                // What BIRD has used up of the time by hanging is taken off the wait: whoever stops us has limits, too.
+                let end = limit.min(now + wait);
+                self.exit_timer = Some(self.desk.wheel.arm(end, Timer::Exit));
             }
         }
         if self.stage == Stage::Over {

@@ -80,9 +80,11 @@ enum Owner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Running,
-    /// The last update is being carried out; `withdrew`: it takes something back, so there is a wait after it.
+    /// The last update is being carried out; `withdrew`: it takes something back, so there is a wait after it. All of
+    /// it ends at `limit`.
     Stopping {
         withdrew: bool,
+        limit: Mono,
     },
     /// Only the wait is left.
     Waiting,

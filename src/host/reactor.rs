@@ -89,6 +89,8 @@ pub struct Reactor {
     /// What this turn handled, for the report of a slow one.
     handled: Handled,
     status_changed: bool,
+    /// SIGTERM or SIGINT has come: nothing is read again.
+    stopping: bool,
     done: bool,
 }
 
