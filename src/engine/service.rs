@@ -18,7 +18,6 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::snapshot::ServiceCounters;
 use super::vocab::{JobId, LastRun, Reason, Status, Verdict};
 use crate::config::{Announce, ServiceConfig};
 use crate::time::Mono;
@@ -71,6 +70,17 @@ pub struct Run {
     pub overran: bool,
 }
 
+/// What is counted; the last change is where the present state began.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counters {
+    pub passed: u64,
+    pub failed: u64,
+    pub timed_out: u64,
+    pub not_started: u64,
+    pub first_time_out: Option<Mono>,
+    pub changes: u64,
+}
+
 #[derive(Debug)]
 pub struct Service {
     pub config: Rc<ServiceConfig>,
@@ -93,9 +103,8 @@ pub struct Service {
     pub grid: Mono,
     pub next_run: Option<(Mono, TimerId)>,
     pub last: Option<LastRun>,
-    pub last_ended: Option<Mono>,
     pub duration: Option<Duration>,
-    pub counters: ServiceCounters,
+    pub counters: Counters,
     /// Its last run overran, which has been said.
     pub overruns: bool,
     /// The failure that was logged last, and how many like it came after.
@@ -124,9 +133,8 @@ impl Service {
             grid: now,
             next_run: None,
             last: None,
-            last_ended: None,
             duration: None,
-            counters: ServiceCounters::default(),
+            counters: Counters::default(),
             overruns: false,
             logged: None,
             repeated: 0,
@@ -297,7 +305,6 @@ impl Service {
         }
         self.since = now;
         self.counters.changes += 1;
-        self.counters.last_change = Some(now);
         Some(Change { from, to })
     }
 }

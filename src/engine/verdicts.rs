@@ -32,6 +32,7 @@ impl Engine {
             let last = LastRun {
                 verdict,
                 took,
+                ended: now,
                 first_line,
             };
             self.judge(now, id, last, Some(output));
@@ -69,6 +70,7 @@ impl Engine {
                 LastRun {
                     verdict,
                     took,
+                    ended: now,
                     first_line: failure.cause,
                 },
                 None,
@@ -92,6 +94,7 @@ impl Engine {
         let last = LastRun {
             verdict: Verdict::TimedOut,
             took,
+            ended: now,
             first_line: String::new(),
         };
         self.judge(now, id, last, None);
@@ -122,7 +125,6 @@ impl Engine {
             .say_of(service, What::CheckEnded { verdict, took });
         let failures_before = service.failures();
         let line = last.first_line.clone();
-        service.last_ended = Some(now);
         service.last = Some(last);
         let input = match verdict.passed() {
             true => Input::Pass,

@@ -118,7 +118,7 @@ fn row(service: &ServiceConfig, addresses: &Addresses, ran: Ran) -> TestRow {
         (!service.ip_check_disabled).then(|| service.prefixes.iter().map(covered).collect());
     TestRow {
         service: service.name.clone(),
-        prefixes: service.prefixes.clone(),
+        prefixes: service.prefixes.to_vec(),
         interface: service.interface.to_string(),
         assigned,
         verdict: ran.verdict,

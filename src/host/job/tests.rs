@@ -268,11 +268,12 @@ fn the_environment_is_ours_without_what_is_ours_alone() {
     alone("the_environment_is_ours_without_what_is_ours_alone", || {
         let service = ServiceConfig {
             name: "a b=c".to_string(),
-            prefixes: vec![
+            prefixes: [
                 "192.0.2.1/32".parse().unwrap(),
                 "2001:db8::/64".parse().unwrap(),
-            ],
-            prefix_texts: Vec::new(),
+            ]
+            .into(),
+            prefix_texts: Box::default(),
             check_cmd: words(&["/bin/sh", "-c", "env; echo $0"]),
             interval: Duration::from_secs(1),
             fast_interval: None,
