@@ -15,12 +15,16 @@ use super::read::Reader;
 use super::settings::{self, DAEMON_SECTION, DEFAULT_SECTION, Kept, Setting};
 use super::text::{printable, quoted};
 use super::{
-    Config, DaemonConfig, Family, Level, LogConfig, MetricsConfig, SyslogConfig, SyslogFormat,
-    bird, expand, hint, prefixes, service,
+    CommandLine, Config, DaemonConfig, Family, Level, LogConfig, MetricsConfig, ServiceConfig,
+    SyslogConfig, SyslogFormat, bird, expand, hint, prefixes, service,
 };
 
 /// Services of one daemon: each costs memory and a process now and then, and a million is a mistake.
 const MAX_SERVICES: usize = 50_000;
+/// Bytes of all their values together: a kilobyte for each. [DEFAULT] and references can make far more of a small file.
+const MAX_VALUES: usize = 50 << 20;
+/// Complaints after which nothing is suggested any more: each suggestion looks at every known name.
+const MAX_SUGGESTIONS: usize = 1000;
 
 /// Checks everything; the configuration is there if there is no error.
 pub fn check(
@@ -40,13 +44,21 @@ pub fn check(
 
     let mut claims = bird::dummies(&daemon);
     let mut services = Vec::new();
+    let mut bytes = 0;
     for view in document.services() {
         let mut reader = Reader { view, complaints };
         let service = service::service(&mut reader, &mut facts, enabled);
         claims.extend(prefixes::claims(&service, view));
+        bytes += size(&service);
         services.push(Rc::new(service));
         unknown_options(view, &names, complaints);
         mistaken_section(view, complaints);
+        if bytes > MAX_VALUES {
+            let message =
+                format!("up to here the values of all services have more than {MAX_VALUES} bytes");
+            complaints.error(view.section.origin, view.name(), "", message);
+            break;
+        }
     }
     if services.len() > MAX_SERVICES {
         let origin = document.daemon().section.origin;
@@ -55,6 +67,16 @@ pub fn check(
     }
     prefixes::check(claims, document, complaints);
     (!complaints.any_error()).then_some(Config { daemon, services })
+}
+
+/// What the values of a service take that can be long.
+fn size(service: &ServiceConfig) -> usize {
+    let prefixes = size_of_val(service.prefixes.as_slice());
+    let texts: usize = service.prefix_texts.iter().map(String::len).sum();
+    let custom = service.custom_cmd.as_ref().map_or(0, CommandLine::bytes);
+    let file = service.maintenance_file.as_ref();
+    let file = file.map_or(0, |path| path.as_os_str().len());
+    service.check_cmd.bytes() + custom + file + prefixes + texts
 }
 
 /// `[daemon]`, and which families are enabled as far as that could be read.
@@ -274,6 +296,7 @@ fn unknown_options(view: View<'_>, used: &References, complaints: &mut Complaint
             Some(_) => {
                 format!("belongs to a service or into [{DEFAULT_SECTION}], and has no effect here")
             }
+            None if complaints.count() > MAX_SUGGESTIONS => "unknown option".to_string(),
             None => match hint::setting(key) {
                 Some(meant) => format!("unknown option: did you mean {}?", meant.key),
                 None => "unknown option".to_string(),
@@ -285,6 +308,9 @@ fn unknown_options(view: View<'_>, used: &References, complaints: &mut Complaint
 
 /// A section that nobody meant as a service: `[Daemon]`, `[default]`.
 fn mistaken_section(view: View<'_>, complaints: &mut Complaints) {
+    if complaints.count() > MAX_SUGGESTIONS {
+        return;
+    }
     let Some(meant) = hint::section(view.name()) else {
         return;
     };

@@ -23,6 +23,11 @@ impl CommandLine {
         ended.map(|word| std::str::from_utf8(&word[..word.len() - 1]).expect("words are text"))
     }
 
+    /// What it takes in memory, about.
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
     /// The command itself; empty if there is none.
     pub fn program(&self) -> &str {
         self.words().next().unwrap_or("")

@@ -45,6 +45,10 @@ impl Complaints {
         self.found.push((origin, complaint));
     }
 
+    pub fn count(&self) -> usize {
+        self.found.len()
+    }
+
     pub fn any_error(&self) -> bool {
         self.errors > 0
     }

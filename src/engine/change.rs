@@ -168,6 +168,8 @@ impl Engine {
         let old_claims = std::mem::take(&mut self.claims);
         let (tally, gone, fresh) = self.exchange_services(now, &config);
         self.index_claims();
+        let claims = &self.claims;
+        self.routes.claim(|prefix| claims.any_on(*prefix));
         self.routes.set_pace(&self.daemon);
         if new_families {
             self.routes.disconnect(&mut self.desk);
@@ -183,6 +185,7 @@ impl Engine {
         }
         for service in &gone {
             self.withdraw_removed(service);
+            self.take_over(service);
         }
         // A prefix that changed hands is settled by those who claim it now.
         for prefix in old_claims.prefixes() {
@@ -275,21 +278,42 @@ impl Engine {
         Some(service)
     }
 
-    /// Withdraws what nobody claims any more.
+    /// Withdraws what nobody claims any more. A command of the service is run with `down` only if all of it is gone: what
+    /// lives on with other prefixes may be up all the time.
     fn withdraw_removed(&mut self, service: &Service) {
         let config = &service.config;
+        let lives_on = self.order.iter().any(|id| {
+            let other = self.services[id.0 as usize].as_ref();
+            other.is_some_and(|other| other.config.name == config.name)
+        });
+        let by_command = config.custom_cmd.is_some() && !lives_on;
         let mut withdrawn = false;
         for prefix in config
             .prefixes
             .iter()
             .filter(|prefix| !self.claims.any_on(**prefix))
         {
-            withdrawn |= self
-                .routes
-                .want(*prefix, false, config.custom_cmd.is_none());
+            withdrawn |= self.routes.want(*prefix, false, !by_command);
         }
-        if withdrawn && config.custom_cmd.is_some() {
+        if withdrawn && by_command {
             self.customs.want(config, false);
+        }
+    }
+
+    /// Nobody knows what a command that is gone has told BIRD: where BIRD is told directly from now on, it begins at once.
+    fn take_over(&mut self, gone: &Service) {
+        if gone.config.custom_cmd.is_none() {
+            return;
+        }
+        for prefix in &gone.config.prefixes {
+            let mut claims = self.claims.on(*prefix);
+            let directly = claims.any(|id| {
+                let service = self.services[id.0 as usize].as_ref();
+                service.is_some_and(|service| service.config.custom_cmd.is_none())
+            });
+            if directly {
+                self.routes.tell(Family::of(prefix));
+            }
         }
     }
 

@@ -340,6 +340,10 @@ impl Engine {
         let Some(metrics) = &self.daemon.metrics else {
             return;
         };
+        // What is being written comes to an end within this turn, and is to be told as well.
+        if self.routes.writing() {
+            return;
+        }
         let allowed = self
             .metrics_written
             .is_none_or(|at| now >= at + METRICS_SPACING);

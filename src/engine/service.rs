@@ -67,7 +67,7 @@ pub struct Run {
     pub time_out: Option<TimerId>,
     /// The verdict is known already (timed out), or no longer wanted (held, removed).
     pub settled: bool,
-    /// A slot of the grid that this run took has been mentioned.
+    /// It took a slot of the grid beyond its own.
     pub overran: bool,
 }
 
@@ -96,6 +96,8 @@ pub struct Service {
     pub last_ended: Option<Mono>,
     pub duration: Option<Duration>,
     pub counters: ServiceCounters,
+    /// Its last run overran, which has been said.
+    pub overruns: bool,
     /// The failure that was logged last, and how many like it came after.
     pub logged: Option<Verdict>,
     pub repeated: u32,
@@ -125,6 +127,7 @@ impl Service {
             last_ended: None,
             duration: None,
             counters: ServiceCounters::default(),
+            overruns: false,
             logged: None,
             repeated: 0,
         }

@@ -13,104 +13,13 @@ use crate::config::*;
 
 mod changes;
 mod enumerate;
+mod fixture;
+mod found;
 mod routing;
 mod schedule;
+mod simulate;
 
-pub fn net(text: &str) -> IpNetwork {
-    text.parse().expect("a prefix")
-}
-
-pub fn service(name: &str, prefix: &str) -> ServiceConfig {
-    ServiceConfig {
-        name: name.to_string(),
-        prefixes: prefix.split(' ').map(net).collect(),
-        prefix_texts: prefix.split(' ').map(String::from).collect(),
-        check_cmd: CommandLine::of(["/bin/check".to_string()]),
-        interval: Duration::from_secs(10),
-        fast_interval: None,
-        timeout: Duration::from_secs(2),
-        rise: 2,
-        fall: 2,
-        disabled: false,
-        on_disabled: Announce::Withdraw,
-        ip_check_disabled: false,
-        interface: "lo".into(),
-        shared_prefix: false,
-        on_start: Announce::Keep,
-        on_exit: Announce::Keep,
-        maintenance_file: None,
-        custom_cmd: None,
-        custom_timeout: Duration::from_secs(2),
-    }
-}
-
-fn family(file: &str, via: &str, dummy: &str) -> Option<FamilyConfig> {
-    Some(FamilyConfig {
-        prefix_file: file.into(),
-        variable: "X".to_string(),
-        via: Via::Command(CommandLine::of([via.to_string()])),
-        dummy: net(dummy),
-        history: None,
-    })
-}
-
-pub fn config(services: impl IntoIterator<Item = ServiceConfig>) -> Config {
-    Config {
-        daemon: DaemonConfig {
-            pidfile: "/run/x.pid".into(),
-            families: [
-                family("/4", "birdc", "10.189.200.255/32"),
-                family("/6", "birdc6", "2001:db8::1/128"),
-            ],
-            purge_ip_prefixes: false,
-            log: LogConfig {
-                level: Level::Info,
-                file: None,
-                max_bytes: 0,
-                backups: 0,
-                json_file: false,
-                syslog: None,
-                json_stdout: false,
-                journal: false,
-                stderr_file: None,
-                stderr_to_syslog: false,
-            },
-            metrics: None,
-            splay_startup: None,
-            on_exit_wait: Duration::ZERO,
-            update_interval: Duration::from_millis(250),
-            reconfigure_timeout: Duration::from_secs(5),
-            max_running_checks: 0,
-        },
-        services: services.into_iter().map(Rc::new).collect(),
-    }
-}
-
-/// All prefixes of the services are assigned to `lo`, and the files hold `found`.
-pub fn world(config: Config, found: &[&str]) -> World {
-    let mut addresses = Addresses::default();
-    for service in &config.services {
-        service
-            .prefixes
-            .iter()
-            .for_each(|prefix| addresses.insert("lo", prefix.ip()));
-    }
-    let file = |family| FoundFile {
-        prefixes: found
-            .iter()
-            .map(|text| net(text))
-            .filter(|net| Family::of(net) == family)
-            .collect(),
-        repair: None,
-    };
-    World {
-        config,
-        warnings: Vec::new(),
-        files: Family::ALL.map(file),
-        addresses,
-        maintenance: BTreeSet::new(),
-    }
-}
+pub use fixture::{config, net, service, world};
 
 /// What runs outside at the engine's order.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,6 +35,10 @@ pub struct Bench {
     pub now: Mono,
     pub jobs: BTreeMap<JobId, Job>,
     pub killed: Vec<JobId>,
+    /// Those among `jobs` that were ever to be killed.
+    pub doomed: BTreeSet<JobId>,
+    /// Whom reconfigurations among `jobs` speak to.
+    pub vias: BTreeMap<JobId, Rc<Via>>,
     pub files: [BTreeSet<IpNetwork>; 2],
     /// When the files were written, and when BIRD was told.
     pub writes: Vec<(Mono, Family)>,
@@ -133,6 +46,8 @@ pub struct Bench {
     pub started: Vec<(Mono, String)>,
     pub notices: Vec<Notice>,
     pub disk_full: bool,
+    /// As `disk_full`, for one family alone.
+    pub full: [bool; 2],
     /// Reconfigurations are answered at once with this; `None`: they hang.
     pub bird: Option<Result<Accepted, Refusal>>,
     pub exited: bool,
@@ -144,6 +59,14 @@ impl Bench {
     }
 
     pub fn start(world: World, unclean: bool) -> Bench {
+        Bench::start_with(world, unclean, Some(Ok(Accepted::Reconfigured)))
+    }
+
+    pub fn start_with(
+        world: World,
+        unclean: bool,
+        bird: Option<Result<Accepted, Refusal>>,
+    ) -> Bench {
         let now = Mono::from_micros(1_000_000);
         let files = world.files.clone().map(|file| file.prefixes);
         let (engine, actions) = Engine::start(now, world, 7, unclean);
@@ -152,13 +75,16 @@ impl Bench {
             now,
             jobs: BTreeMap::new(),
             killed: Vec::new(),
+            doomed: BTreeSet::new(),
+            vias: BTreeMap::new(),
             files,
             writes: Vec::new(),
             reconfigurations: Vec::new(),
             started: Vec::new(),
             notices: Vec::new(),
             disk_full: false,
-            bird: Some(Ok(Accepted::Reconfigured)),
+            full: [false; 2],
+            bird,
             exited: false,
         };
         bench.perform(actions);
@@ -195,34 +121,38 @@ impl Bench {
             let answer = match action {
                 Action::StartCheck { job, service } => {
                     let running = Job::Check(service.name.clone());
-                    assert!(
-                        !self.jobs.values().any(|job| *job == running),
-                        "two runs of {}",
-                        service.name
-                    );
+                    assert!(!self.is_alive(&running), "two runs of {}", service.name);
                     self.started.push((self.now, service.name.clone()));
                     self.jobs.insert(job, running);
                     None
                 }
                 Action::StartCustom { job, service, up } => {
+                    for up in [true, false] {
+                        let running = Job::Custom(service.name.clone(), up);
+                        assert!(!self.is_alive(&running), "two of {running:?}");
+                    }
                     self.jobs.insert(job, Job::Custom(service.name.clone(), up));
                     None
                 }
-                Action::Reconfigure { job, .. } => {
+                Action::Reconfigure { job, via } => {
                     self.reconfigurations.push(self.now);
                     let answer = self.bird.clone();
                     if answer.is_none() {
                         self.jobs.insert(job, Job::Reconfigure);
+                        self.vias.insert(job, via);
                     }
                     answer.map(|outcome| Event::ReconfigureEnded { job, outcome })
                 }
                 Action::Kill { job } => {
                     self.killed.push(job);
+                    if self.jobs.contains_key(&job) {
+                        self.doomed.insert(job);
+                    }
                     None
                 }
                 Action::WriteFile { family, prefixes } => {
                     self.writes.push((self.now, family));
-                    let outcome = match self.disk_full {
+                    let outcome = match self.disk_full || self.full[family.index()] {
                         true => Err("no space left on device".to_string()),
                         false => {
                             self.files[family.index()] = prefixes;
@@ -252,8 +182,9 @@ impl Bench {
     /// Lets what was killed end.
     pub fn reap_killed(&mut self) {
         for job in std::mem::take(&mut self.killed) {
-            match self.jobs.remove(&job) {
+            match self.jobs.get(&job) {
                 Some(Job::Reconfigure) => {
+                    self.forget(job);
                     let outcome = Err(Refusal::Said("killed".to_string()));
                     self.event(Event::ReconfigureEnded { job, outcome });
                 }
@@ -263,8 +194,21 @@ impl Bench {
         }
     }
 
-    fn end(&mut self, job: JobId, ended: Ended) {
+    /// Whether such a job is going on and is not to be killed.
+    fn is_alive(&self, wanted: &Job) -> bool {
+        let mut jobs = self.jobs.iter();
+        jobs.any(|(id, job)| job == wanted && !self.doomed.contains(id))
+    }
+
+    /// It is over outside.
+    pub fn forget(&mut self, job: JobId) {
         self.jobs.remove(&job);
+        self.doomed.remove(&job);
+        self.vias.remove(&job);
+    }
+
+    fn end(&mut self, job: JobId, ended: Ended) {
+        self.forget(job);
         self.event(Event::JobEnded {
             job,
             ended,
@@ -351,7 +295,7 @@ impl Bench {
     /// What must hold after every turn.
     fn assert_invariants(&self) {
         let engine = &self.engine;
-        let alive = self.jobs.iter().filter(|(id, _)| !self.killed.contains(id));
+        let alive = self.jobs.iter().filter(|(id, _)| !self.doomed.contains(id));
         let reconfiguring = alive.filter(|(_, job)| **job == Job::Reconfigure).count();
         assert!(
             reconfiguring <= engine.routes.channels.len(),
@@ -367,10 +311,12 @@ impl Bench {
                     .as_ref()
                     .is_some_and(|run| run.time_out.is_some()),
             );
-            let held = service.state() == service::State::Held;
+            // `on_exit` is literal.
+            let held = service.state() == service::State::Held && engine.stage == Stage::Running;
             assert!(
                 !held || engine.routes.wanted_none_of(&service.config.prefixes),
-                "held but announced"
+                "{} is held but announced",
+                service.config.name
             );
         }
         timers += engine.routes.timers() + engine.customs.timers();

@@ -113,6 +113,11 @@ fn a_grandchild_that_keeps_the_pipes_delays_nothing_and_fails_nothing() {
     wait_until("many runs", || {
         lab.read("grandchildren").lines().count() >= 10
     });
+    wait_until("no grandchild outlives its check", || {
+        let pids = lab.read("grandchildren");
+        let alive = |pid: &&str| std::path::Path::new(&format!("/proc/{pid}")).exists();
+        pids.lines().filter(alive).count() <= 2
+    });
     // Between two runs there are as few as there were; every pipe that was kept would be one more for good.
     wait_until("the pipes are closed", || daemon.descriptors() <= before);
     assert_not_delayed(&lab, 1000);

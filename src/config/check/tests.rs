@@ -347,3 +347,26 @@ fn what_default_can_not_reach_is_warned_of() {
         [""; 0]
     );
 }
+
+#[test]
+fn a_small_file_can_not_make_the_program_large_or_slow() {
+    let mut bomb = format!("[DEFAULT]\ncheck_cmd = /bin/true {}\n", "x".repeat(100_000));
+    for n in 0..2_000 {
+        bomb += &format!("[s{n}]\nip_prefix = 10.0.{}.{}\n", n / 250, n % 250);
+    }
+    let (config, lines) = checked(&bomb);
+    let last = lines.last().map_or("", String::as_str);
+    assert!(
+        config.is_none() && last.contains("up to here the values"),
+        "{last}"
+    );
+
+    // The first of many unknown options are met with a suggestion, the rest with a warning.
+    let mut unknown = "[s]\ncheck_cmd = /bin/true\nip_prefix = 10.0.0.1\n".to_string();
+    for n in 0..2_000 {
+        unknown += &format!("check_interva{n:03x} = 1\n");
+    }
+    let (_, lines) = checked(&unknown);
+    let meant = lines.iter().filter(|line| line.contains("did you mean"));
+    assert_eq!((lines.len(), meant.count()), (2_000, 1_001));
+}

@@ -34,7 +34,7 @@ impl Routes {
                 None => now,
                 Some(_) if hurry && channel.fresh => now,
                 Some(began) if channel.failed > 0 && !channel.fresh => {
-                    began + pause(channel.failed)
+                    began + pause(channel.failed).max(self.update_interval)
                 }
                 Some(began) => began + self.update_interval,
             };

@@ -131,9 +131,11 @@ impl Routes {
         }
     }
 
-    /// Makes the channels: one for each way to a BIRD, for one family or both.
+    /// Makes the channels: one for each way to a BIRD, for one family or both. Of those before them only the moment of
+    /// their last attempt counts: a reload is no reason to bother a BIRD sooner.
     pub fn connect(&mut self) {
-        self.channels.clear();
+        let old = std::mem::take(&mut self.channels);
+        let began = |via: &Via| old.iter().find(|channel| *channel.via == *via)?.began;
         for family in Family::ALL {
             let Some(routes) = &self.families[family.index()] else {
                 continue;
@@ -150,7 +152,7 @@ impl Routes {
                     phase: Phase::Idle,
                     announce: false,
                     bird_due: false,
-                    began: None,
+                    began: began(&routes.config.via),
                     failed: 0,
                     trouble: None,
                     fresh: false,
@@ -175,11 +177,13 @@ impl Routes {
         };
         let news = match announced {
             true => routes.wanted.insert(prefix),
-            false => routes.wanted.remove(&prefix),
+            // A stranger that a service has just laid claim to, or has just let go, stands in the file all the same.
+            false => routes.wanted.remove(&prefix) || routes.strangers.contains(&prefix),
         };
         if news {
-            routes.strangers.clear();
-            self.touch(family, tell_bird);
+            // Strangers go with the first update, and no command of a service knows of them.
+            let strange = !std::mem::take(&mut routes.strangers).is_empty();
+            self.touch(family, tell_bird || strange);
         }
         news
     }
@@ -209,6 +213,14 @@ impl Routes {
                     .all(|family| self.file_settled(*family));
             channel.idle() && (agreed || last_attempts_only && channel.failed > 0 && !channel.fresh)
         })
+    }
+
+    /// Whether the outcome of a file's replacement is still to come.
+    pub fn writing(&self) -> bool {
+        self.families
+            .iter()
+            .flatten()
+            .any(|routes| routes.writing.is_some())
     }
 
     pub fn set_pace(&mut self, daemon: &DaemonConfig) {
@@ -248,10 +260,31 @@ impl Routes {
         found
     }
 
+    /// What was found without a check and has one by now is its service's.
+    pub fn claim(&mut self, claimed: impl Fn(&IpNetwork) -> bool) {
+        for routes in self.families.iter_mut().flatten() {
+            let (claimed, strangers) = std::mem::take(&mut routes.strangers)
+                .into_iter()
+                .partition(&claimed);
+            routes.strangers = strangers;
+            routes.wanted.extend::<BTreeSet<_>>(claimed);
+        }
+    }
+
     /// Has every BIRD told once more, because it is not known what it has read.
     pub fn tell_again(&mut self) {
         for channel in &mut self.channels {
             channel.bird_due = true;
+            // A file that can't be written yet is to be told when it can.
+            channel.announce = true;
+        }
+    }
+
+    /// Has the BIRD of a family told once more.
+    pub fn tell(&mut self, family: Family) {
+        if let Some(index) = self.channel_of(family) {
+            self.channels[index].bird_due = true;
+            self.touch(family, true);
         }
     }
 

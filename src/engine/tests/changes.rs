@@ -23,7 +23,7 @@ fn pass(_: &str) -> Option<Ended> {
 }
 
 /// The files as they are now stand in the new world.
-fn reload(bench: &mut Bench, config: Config) {
+pub(super) fn reload(bench: &mut Bench, config: Config) {
     let mut world = world(config, &[]);
     for (file, prefixes) in world.files.iter_mut().zip(&bench.files) {
         file.prefixes = prefixes.clone();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::facts::{Executable, Place, Probes};
 use crate::config::load::{Loaded, Source, load};
-use crate::config::{Family, FamilyConfig, Severity, Via, print, report, words};
+use crate::config::{CommandLine, Family, FamilyConfig, Severity, Via, print, report, words};
 use crate::engine::vocab::{Captured, Ended, Refusal, Repair};
 use crate::host::addresses::message::{Assigned, Body, Messages};
 use crate::host::addresses::table::Table;
@@ -68,6 +68,7 @@ fn loaded(settings: &[u8], services: &[u8]) -> Loaded {
             executable: &|_| Executable::Runs,
             interface: &|_| Some(true),
             assigned: &|_, _| Some(true),
+            known_to_bird: &|_, _| Some(true),
         };
         load(&source, probes)
     })
@@ -130,7 +131,7 @@ fn family_config(family: Family) -> FamilyConfig {
     FamilyConfig {
         prefix_file: "/f".into(),
         variable: variable.to_string(),
-        via: Via::Command(vec!["true".to_string()]),
+        via: Via::Command(CommandLine::of(["true"])),
         dummy: dummy.parse().expect("a prefix"),
         history: None,
     }

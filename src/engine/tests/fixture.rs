@@ -1,0 +1,99 @@
+//! Configurations and worlds for the tests.
+
+use super::*;
+
+pub fn net(text: &str) -> IpNetwork {
+    text.parse().expect("a prefix")
+}
+
+pub fn service(name: &str, prefix: &str) -> ServiceConfig {
+    ServiceConfig {
+        name: name.to_string(),
+        prefixes: prefix.split(' ').map(net).collect(),
+        prefix_texts: prefix.split(' ').map(String::from).collect(),
+        check_cmd: CommandLine::of(["/bin/check".to_string()]),
+        interval: Duration::from_secs(10),
+        fast_interval: None,
+        timeout: Duration::from_secs(2),
+        rise: 2,
+        fall: 2,
+        disabled: false,
+        on_disabled: Announce::Withdraw,
+        ip_check_disabled: false,
+        interface: "lo".into(),
+        shared_prefix: false,
+        on_start: Announce::Keep,
+        on_exit: Announce::Keep,
+        maintenance_file: None,
+        custom_cmd: None,
+        custom_timeout: Duration::from_secs(2),
+    }
+}
+
+fn family(file: &str, via: &str, dummy: &str) -> Option<FamilyConfig> {
+    Some(FamilyConfig {
+        prefix_file: file.into(),
+        variable: "X".to_string(),
+        via: Via::Command(CommandLine::of([via.to_string()])),
+        dummy: net(dummy),
+        history: None,
+    })
+}
+
+pub fn config(services: impl IntoIterator<Item = ServiceConfig>) -> Config {
+    Config {
+        daemon: DaemonConfig {
+            pidfile: "/run/x.pid".into(),
+            families: [
+                family("/4", "birdc", "10.189.200.255/32"),
+                family("/6", "birdc6", "2001:db8::1/128"),
+            ],
+            purge_ip_prefixes: false,
+            log: LogConfig {
+                level: Level::Info,
+                file: None,
+                max_bytes: 0,
+                backups: 0,
+                json_file: false,
+                syslog: None,
+                json_stdout: false,
+                journal: false,
+                stderr_file: None,
+                stderr_to_syslog: false,
+            },
+            metrics: None,
+            splay_startup: None,
+            on_exit_wait: Duration::ZERO,
+            update_interval: Duration::from_millis(250),
+            reconfigure_timeout: Duration::from_secs(5),
+            max_running_checks: 0,
+        },
+        services: services.into_iter().map(Rc::new).collect(),
+    }
+}
+
+/// All prefixes of the services are assigned to `lo`, and the files hold `found`.
+pub fn world(config: Config, found: &[&str]) -> World {
+    let mut addresses = Addresses::default();
+    for service in &config.services {
+        service
+            .prefixes
+            .iter()
+            .for_each(|prefix| addresses.insert("lo", prefix.ip()));
+    }
+    let file = |family| FoundFile {
+        prefixes: found
+            .iter()
+            .map(|text| net(text))
+            .filter(|net| Family::of(net) == family)
+            .collect(),
+        repair: None,
+    };
+    World {
+        config,
+        warnings: Vec::new(),
+        files: Family::ALL.map(file),
+        addresses,
+        maintenance: BTreeSet::new(),
+    }
+}
