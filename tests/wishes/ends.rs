@@ -71,13 +71,12 @@ fn leaves(name: &str, socket: bool) {
 }
 
 #[test]
-fn the_peer_knows_before_the_daemon_ends_by_command() {
-    leaves("exit-command", false);
-}
-
-#[test]
-fn the_peer_knows_before_the_daemon_ends_by_socket() {
-    leaves("exit-socket", true);
+fn the_peer_knows_before_the_daemon_ends() {
+    // Side by side, since it is mostly waiting; each thread has its own namespaces.
+    std::thread::scope(|scope| {
+        scope.spawn(|| leaves("exit-command", false));
+        scope.spawn(|| leaves("exit-socket", true));
+    });
 }
 
 #[test]
@@ -142,7 +141,6 @@ fn bounded(name: &str, mood: Mood, in_flight: bool) {
 
 #[test]
 fn the_end_is_bounded_whatever_bird_does() {
-    // Side by side, since it is mostly waiting; each thread has its own namespaces.
     std::thread::scope(|scope| {
         scope.spawn(|| bounded("exit-dead", Mood::Down, false));
         scope.spawn(|| bounded("exit-dead-before", Mood::Down, true));
