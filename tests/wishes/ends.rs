@@ -71,13 +71,12 @@ fn leaves(name: &str, socket: bool) {
 }
 
 #[test]
-fn the_peer_knows_before_the_daemon_ends_by_command() {
-    leaves("exit-command", false);
-}
-
-#[test]
-fn the_peer_knows_before_the_daemon_ends_by_socket() {
-    leaves("exit-socket", true);
+fn the_peer_knows_before_the_daemon_ends() {
+    // Side by side, since it is mostly waiting; each thread has its own namespaces.
+    std::thread::scope(|scope| {
+        scope.spawn(|| leaves("exit-command", false));
+        scope.spawn(|| leaves("exit-socket", true));
+    });
 }
 
 #[test]
@@ -142,7 +141,6 @@ fn bounded(name: &str, mood: Mood, in_flight: bool) {
 
 #[test]
 fn the_end_is_bounded_whatever_bird_does() {
-    // Side by side, since it is mostly waiting; each thread has its own namespaces.
     std::thread::scope(|scope| {
         scope.spawn(|| bounded("exit-dead", Mood::Down, false));
         scope.spawn(|| bounded("exit-dead-before", Mood::Down, true));
@@ -177,6 +175,29 @@ fn a_second_signal_does_not_hurry_the_wait_nor_lengthen_it() {
     assert_eq!(lab.announced("4"), [] as [String; 0]);
 }
 
+/// Prefix files as another daemon may have left them, with the addresses of these numbers.
+fn announce(lab: &Lab, numbers: &[u8]) {
+    for (family, name, dummy, prefix) in [
+        ("4", "ACAST_PS_ADVERTISE", DUMMY4, v4 as fn(u8) -> String),
+        ("6", "ACAST6_PS_ADVERTISE", DUMMY6, v6),
+    ] {
+        let mut all = vec![dummy.to_string()];
+        all.extend(numbers.iter().map(|number| prefix(*number)));
+        lab.write(
+            &format!("{family}/prefixes.conf"),
+            &format!("define {name} = [ {} ];\n", all.join(", ")),
+        );
+    }
+}
+
+/// Waits until the peer has learned the addresses of these numbers, in both families, and no other.
+#[track_caller]
+fn wait_numbers(bgp: &BgpLab, numbers: &[u8]) {
+    let both = |number: &u8| [v4(*number), v6(*number)];
+    let wanted: Vec<String> = numbers.iter().flat_map(both).collect();
+    bgp.wait_learned(&wanted.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
 #[test]
 fn on_start_decides_until_the_first_verdict() {
     let lab = Lab::new("start");
@@ -201,29 +222,12 @@ fn on_start_decides_until_the_first_verdict() {
             );
         }
     }
-    for (family, name, dummy, prefix) in [
-        ("4", "ACAST_PS_ADVERTISE", DUMMY4, v4 as fn(u8) -> String),
-        ("6", "ACAST6_PS_ADVERTISE", DUMMY6, v6),
-    ] {
-        let all = [dummy.to_string(), prefix(1), prefix(3), prefix(5)].join(", ");
-        lab.write(
-            &format!("{family}/prefixes.conf"),
-            &format!("define {name} = [ {all} ];\n"),
-        );
-    }
+    announce(&lab, &[1, 3, 5]);
     assert!(bgp.node(&["configure"]).contains("Reconfigured"));
-    let found: Vec<String> = [1, 3, 5]
-        .into_iter()
-        .flat_map(|number| [v4(number), v6(number)])
-        .collect();
-    bgp.wait_learned(&found.iter().map(String::as_str).collect::<Vec<_>>());
+    wait_numbers(&bgp, &[1, 3, 5]);
     let (_, withdrawn) = bgp.moved();
     let mut daemon = Daemon::start(&lab);
-    let until: Vec<String> = [1, 5, 6]
-        .into_iter()
-        .flat_map(|number| [v4(number), v6(number)])
-        .collect();
-    bgp.wait_learned(&until.iter().map(String::as_str).collect::<Vec<_>>());
+    wait_numbers(&bgp, &[1, 5, 6]);
     assert_eq!(
         bgp.moved().1,
         withdrawn + 2,
@@ -233,10 +237,7 @@ fn on_start_decides_until_the_first_verdict() {
         || status::ask().is_some_and(|doc| doc.services.iter().all(|s| s.status == "unknown"));
     holds_for("no verdict yet", Duration::from_millis(200), unknown);
     lab.write("go", "");
-    let all: Vec<String> = (1..=6)
-        .flat_map(|number| [v4(number), v6(number)])
-        .collect();
-    bgp.wait_learned(&all.iter().map(String::as_str).collect::<Vec<_>>());
+    wait_numbers(&bgp, &[1, 2, 3, 4, 5, 6]);
     assert_eq!(
         bgp.moved().1,
         withdrawn + 2,

@@ -80,13 +80,12 @@ fn withdrawn_after_sigkill(name: &str, socket: bool) {
 }
 
 #[test]
-fn the_helper_withdraws_after_sigkill_over_the_socket() {
-    withdrawn_after_sigkill("gone-socket", true);
-}
-
-#[test]
-fn the_helper_withdraws_after_sigkill_by_command() {
-    withdrawn_after_sigkill("gone-command", false);
+fn the_helper_withdraws_after_sigkill() {
+    // Side by side, since it is mostly waiting; each thread has its own namespaces.
+    std::thread::scope(|scope| {
+        scope.spawn(|| withdrawn_after_sigkill("gone-socket", true));
+        scope.spawn(|| withdrawn_after_sigkill("gone-command", false));
+    });
 }
 
 /// Ended with the test, whatever becomes of it.

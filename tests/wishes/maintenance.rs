@@ -11,6 +11,26 @@ use crate::{by_socket, real_service, v4, v6};
 /// The promise: within a second of the file's making.
 const PROMISE: Duration = Duration::from_secs(1);
 
+/// Whether the metric of `web` has this value.
+fn metric(lab: &Lab, value: &str) -> bool {
+    let text = lab.read("metrics/anycast_healthchecker.prom");
+    text.lines().any(|line| {
+        line.starts_with("anycast_healthchecker_service_maintenance{")
+            && line.contains("\"web\"")
+            && line.ends_with(&format!(" {value}"))
+    })
+}
+
+/// How often `web` passed from the end of the `round`th maintenance until it was up again.
+fn passes_between(daemon: &Daemon, round: usize) -> usize {
+    let rises = daemon.out.with(&["web", "-> up"]);
+    assert_eq!(rises.len(), round + 1);
+    let (gone, _) = daemon.out.with(&["web", "maintenance file", "is gone"])[round - 1];
+    let passes = daemon.out.with(&["web", "check passed"]);
+    let between = |at| (gone..=rises[round].0).contains(&at);
+    passes.into_iter().filter(|(at, _)| between(*at)).count()
+}
+
 #[test]
 fn a_maintenance_file_withdraws_within_a_second_and_is_said_everywhere() {
     let lab = Lab::new("maintenance");
@@ -36,17 +56,9 @@ fn a_maintenance_file_withdraws_within_a_second_and_is_said_everywhere() {
     ];
     real_service(&lab, "web", &format!("{}, {}", v4(1), v6(1)), &own);
     real_service(&lab, "other", &v4(2), &[]);
-    let metric = |wanted: &str| {
-        let text = lab.read("metrics/anycast_healthchecker.prom");
-        text.lines().any(|line| {
-            line.starts_with("anycast_healthchecker_service_maintenance{")
-                && line.contains("\"web\"")
-                && line.ends_with(wanted)
-        })
-    };
     let mut daemon = Daemon::start(&lab);
     bgp.wait_learned(&[&v4(1), &v4(2), &v6(1)]);
-    wait_until("the metric", || metric(" 0.0"));
+    wait_until("the metric", || metric(&lab, "0.0"));
     for round in 1..=2 {
         let begin = Instant::now();
         lab.write("off", "");
@@ -64,7 +76,7 @@ fn a_maintenance_file_withdraws_within_a_second_and_is_said_everywhere() {
             service.maintenance && service.reason.contains("maintenance"),
             "{service:?}"
         );
-        wait_until("the metric", || metric(" 1.0"));
+        wait_until("the metric", || metric(&lab, "1.0"));
         // Checks that pass change nothing meanwhile.
         let runs = lab.runs("web").len();
         daemon.signal(libc::SIGURG);
@@ -73,17 +85,8 @@ fn a_maintenance_file_withdraws_within_a_second_and_is_said_everywhere() {
         assert_eq!(bgp.learned(), [v4(2)]);
         lab.remove("off");
         bgp.wait_learned(&[&v4(1), &v4(2), &v6(1)]);
-        wait_until("the metric", || metric(" 0.0"));
-        // Back through check_rise: three passes after the file had gone.
-        daemon.wait_lines(round, &["web", "maintenance file", "is gone"]);
-        let rises = daemon.out.with(&["web", "-> up"]);
-        assert_eq!(rises.len(), round + 1);
-        let (gone, _) = daemon.out.with(&["web", "is gone"])[round - 1];
-        let passes = daemon.out.with(&["web", "check passed"]);
-        let between = passes
-            .iter()
-            .filter(|(at, _)| (gone..=rises[round].0).contains(at));
-        assert_eq!(between.count(), 3, "{:?}", daemon.history("web"));
+        wait_until("the metric", || metric(&lab, "0.0"));
+        assert_eq!(passes_between(&daemon, round), 3, "through check_rise");
     }
     assert!(!daemon.history("other").contains(&Said::Down));
     daemon.stop();

@@ -76,21 +76,14 @@ fn an_invalid_configuration_is_refused_whole_and_the_old_one_goes_on() {
     daemon.stop();
 }
 
-#[test]
-fn fifty_reloads_of_a_hundred_unchanged_services_move_no_route_and_run_no_check() {
-    const SERVICES: u8 = 100;
-    const INTERVAL: Duration = Duration::from_secs(1);
-    let lab = Lab::new("fifty");
-    let bgp = BgpLab::new(&lab);
-    by_socket(&lab, &bgp, &[("loglevel", "debug"), ("splay_startup", "1")]);
+/// So many services, of both families in turn, each checked every second.
+fn every_second(lab: &Lab, services: u8) {
     let mut batch = String::new();
-    for number in 0..SERVICES {
-        let prefix = if number % 2 == 0 {
-            v4(number)
-        } else {
-            v6(number)
+    for number in 0..services {
+        let (prefix, nodad) = match number % 2 {
+            0 => (v4(number), ""),
+            _ => (v6(number), " nodad"),
         };
-        let nodad = if number % 2 == 0 { "" } else { " nodad" };
         batch += &format!("addr add {prefix} dev lo{nodad}\n");
         let settings = [
             ("ip_prefix", prefix.as_str()),
@@ -101,6 +94,16 @@ fn fifty_reloads_of_a_hundred_unchanged_services_move_no_route_and_run_no_check(
         lab.service(&format!("s{number}"), &settings);
     }
     lab.ip_batch(&batch);
+}
+
+#[test]
+fn fifty_reloads_of_a_hundred_unchanged_services_move_no_route_and_run_no_check() {
+    const SERVICES: u8 = 100;
+    const INTERVAL: Duration = Duration::from_secs(1);
+    let lab = Lab::new("fifty");
+    let bgp = BgpLab::new(&lab);
+    by_socket(&lab, &bgp, &[("loglevel", "debug"), ("splay_startup", "1")]);
+    every_second(&lab, SERVICES);
     let mut daemon = Daemon::start(&lab);
     wait_until("the peer has learned all", || {
         bgp.learned().len() == usize::from(SERVICES)
