@@ -13,7 +13,7 @@ use super::notice::What;
 use super::service::Service;
 use super::vocab::{Action, World};
 use super::{Engine, Owner, ServiceId, Stage, Timer};
-use crate::config::{Announce, Complaint, Config, Family, ServiceConfig};
+use crate::config::{Announce, Complaint, Config, Family, ServiceConfig, Severity};
 use crate::time::Mono;
 
 /// What the end may take beyond the reconfiguration and the wait: the files, and the reaping of what was killed.
@@ -136,7 +136,10 @@ impl Engine {
 
     pub(super) fn reload_refused(&mut self, complaints: Vec<Complaint>) {
         self.reloads.refused += 1;
-        let problems = complaints.len();
+        let problems = complaints
+            .iter()
+            .filter(|complaint| complaint.severity == Severity::Error)
+            .count();
         for complaint in complaints {
             self.desk.say(What::Configuration(complaint));
         }
