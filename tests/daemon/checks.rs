@@ -113,11 +113,10 @@ fn a_grandchild_that_keeps_the_pipes_delays_nothing_and_fails_nothing() {
     wait_until("many runs", || {
         lab.read("grandchildren").lines().count() >= 10
     });
-    let after = daemon.descriptors();
-    assert!(
-        after <= before + 3,
-        "descriptors grow: {before}, then {after}"
-    );
+    // At some moment no check runs; kept pipes of seven runs would be there at every moment.
+    wait_until("no more descriptors than before", || {
+        daemon.descriptors() <= before + 3
+    });
     assert_not_delayed(&lab, 1000);
     daemon.stop();
 }
