@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::claims::Claims;
 use super::notice::What;
 use super::service::Service;
-use super::vocab::{Action, World};
+use super::vocab::{Action, FoundFile, World};
 use super::{Engine, Owner, ServiceId, Stage, Timer};
 use crate::config::{Announce, Complaint, Config, Family, ServiceConfig, Severity};
 use crate::time::Mono;
@@ -172,16 +172,7 @@ impl Engine {
         self.routes.claim(|prefix| claims.any_on(*prefix));
         self.routes.set_pace(&self.daemon);
         if new_families {
-            self.routes.disconnect(&mut self.desk);
-            self.routes.configure(&self.daemon, files);
-            self.routes.connect();
-            for family in Family::ALL {
-                self.meet_file(family);
-            }
-            self.routes.tell_again();
-            for id in self.order.clone() {
-                self.route(id);
-            }
+            self.change_families(files);
         }
         for service in &gone {
             self.withdraw_removed(service);
@@ -207,6 +198,27 @@ impl Engine {
             unchanged: tally.unchanged,
         });
         self.metrics_wanted = true;
+    }
+
+    /// Takes up other files or other ways to BIRD. What was announced stays announced in the new places until a check says
+    /// otherwise, and every BIRD is told.
+    fn change_families(&mut self, files: [FoundFile; 2]) {
+        let announced = self.routes.announced();
+        self.routes.disconnect(&mut self.desk);
+        self.routes.configure(&self.daemon, files);
+        self.routes.connect();
+        for family in Family::ALL {
+            self.meet_file(family);
+        }
+        for prefix in announced {
+            if self.claims.any_on(prefix) {
+                self.routes.want(prefix, true, true);
+            }
+        }
+        self.routes.tell_again();
+        for id in self.order.clone() {
+            self.route(id);
+        }
     }
 
     /// Puts the new services in the place of the old ones, leaving alone what is the same. Gives back the removed ones

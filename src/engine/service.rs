@@ -169,10 +169,13 @@ impl Service {
         self.failures
     }
 
-    /// What happens to its prefixes at the end of the daemon.
+    /// What happens to its prefixes at the end of the daemon. What is held down or switched off stays so: whoever drains a
+    /// service does not want it back because the daemon is stopped.
     pub fn leave(&mut self) {
-        if self.config.on_exit != Announce::Keep {
-            self.contribution = self.config.on_exit;
+        match (self.config.on_exit, self.state) {
+            (Announce::Keep, _) | (Announce::Advertise, State::Held | State::Disabled) => {}
+            (Announce::Advertise, State::Unknown | State::Up | State::Down)
+            | (Announce::Withdraw, _) => self.contribution = self.config.on_exit,
         }
     }
 

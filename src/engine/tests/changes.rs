@@ -302,3 +302,43 @@ fn nothing_stops_waiting_for_the_spacing_of_updates() {
     assert!(bench.exited && !bench.in_file(A));
     assert_eq!(bench.reconfigurations.len(), 2);
 }
+
+#[test]
+fn another_file_begins_with_what_the_old_one_announced() {
+    let mut bench = Bench::new(world(config([service("a", A)]), &[A]));
+    let mut other = config([service("a", A)]);
+    if let Some(family) = &mut other.daemon.families[0] {
+        family.prefix_file = "/elsewhere".into();
+    }
+    // The new file is not there yet.
+    let mut new_world = world(other, &[]);
+    new_world.files[0].repair = Some(Repair::Missing);
+    bench.event(Event::Reload(Box::new(new_world)));
+    assert_eq!(bench.status("a"), Status::Unknown);
+    assert!(bench.in_file(A));
+}
+
+#[test]
+fn on_exit_advertise_brings_nothing_back_that_is_drained_or_disabled() {
+    let path = PathBuf::from("/run/drain/a");
+    let leaving = |name, prefix| ServiceConfig {
+        on_exit: Announce::Advertise,
+        ..quick(name, prefix)
+    };
+    let drained = ServiceConfig {
+        maintenance_file: Some(path.clone()),
+        ..leaving("a", A)
+    };
+    let disabled = ServiceConfig {
+        disabled: true,
+        ..leaving("b", B)
+    };
+    let mut bench = Bench::new(world(config([drained, disabled, leaving("c", C)]), &[]));
+    bench.pass(seconds(1), |name| Some(Ended::Exit(u8::from(name == "c"))));
+    bench.event(Event::Maintenance {
+        path,
+        present: true,
+    });
+    bench.event(Event::Stop { signal: "SIGTERM" });
+    assert!(!bench.in_file(A) && !bench.in_file(B) && bench.in_file(C));
+}
