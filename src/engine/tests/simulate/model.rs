@@ -42,6 +42,8 @@ pub struct Modelled {
     changes: u64,
     /// A run is to start as soon as none is going on.
     owed: bool,
+    /// A slot of its grid has been reached since the last run began.
+    pub due: bool,
     idle_since: Mono,
     /// When the first slot of its grid is over at the latest.
     splayed: Mono,
@@ -63,6 +65,7 @@ impl Modelled {
             results: [0; 4],
             changes: 0,
             owed: false,
+            due: false,
             idle_since: now,
             // The longest of the plan's: a reload takes nothing back.
             splayed: now + Duration::from_secs(3),
@@ -302,7 +305,11 @@ impl Model {
             "{name} must not be checked now"
         );
         assert!(service.run.is_none(), "{name} runs already");
-        service.owed = false;
+        assert!(
+            service.owed || service.due,
+            "{name} runs though nothing asks for it"
+        );
+        (service.owed, service.due) = (false, false);
         service.run = Some(Run {
             job,
             started: now,

@@ -130,7 +130,10 @@ impl Life {
             world.config
         ));
         let now = Mono::from_micros(1_000_000);
-        let model = Model::start(&world, assigned, now);
+        let mut model = Model::start(&world, assigned, now);
+        for service in &mut model.services {
+            service.due = true;
+        }
         birds.new_life(now);
         birds.spacing = world.config.daemon.update_interval;
         let mut left = LeftToCommands::default();
@@ -360,10 +363,19 @@ impl Life {
             self.end(job, end);
         }
         if deadline.is_some_and(|at| at <= next) {
+            self.mark_due(next);
             self.model.due(next);
             self.bench.part_of_turn(Event::Due);
         }
         self.bench.finish_turn();
+    }
+
+    /// Whose slots are reached by now.
+    fn mark_due(&mut self, now: Mono) {
+        let snapshot = self.bench.engine.snapshot();
+        for (view, service) in snapshot.services.iter().zip(&mut self.model.services) {
+            service.due |= view.next_run.is_some_and(|at| at <= now);
+        }
     }
 
     fn end(&mut self, job: JobId, end: End) {
