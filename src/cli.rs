@@ -39,9 +39,11 @@ impl fmt::Display for UsageError {
 }
 
 pub const USAGE: &str = "\
-Usage: anycast-healthchecker [-f FILE] [-d DIR | -F FILE] [-c | -p | -P | -t]
-       anycast-healthchecker -s | --drain SERVICE | --undrain SERVICE
-       anycast-healthchecker -h | -v
+Usage: anycast-healthchecker [-f FILE] [-d DIR | -F FILE]
+                             [-c | -p | -P | -t | -s] [--json]
+       anycast-healthchecker [-f FILE] [-d DIR | -F FILE]
+                             --drain SERVICE | --undrain SERVICE
+       anycast-healthchecker -v | -h
 ";
 
 const OPTIONS: &str = "
@@ -65,13 +67,14 @@ Instead of running:
   -s, --status             ask the running daemon and print a table
       --drain SERVICE      make the maintenance_file of a service and wait
                            until the daemon has told BIRD
-      --undrain SERVICE    remove it again
+      --undrain SERVICE    remove that file; the service comes back
+                           through check_rise
       --json               with -P, -t and -s: print JSON
   -v, --version            print the version
   -h, --help               print this
 
-Exit status: 0 if all is well, 1 if not, 2 for wrong usage;
--s exits 3 if no daemon answers.
+Exit status: 0 if all is well, 1 if not, 2 for wrong usage,
+3 if no daemon answers (-s, --drain, --undrain).
 
 SIGHUP reloads the configuration, SIGURG runs every check now.
 Manual: anycast-healthchecker(8), anycast-healthchecker.conf(5).

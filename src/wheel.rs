@@ -7,6 +7,8 @@
 //!
 //! It reads no clock. Cancelling a timer that has fired or was cancelled is a bug of the caller and panics.
 
+use std::num::NonZeroU32;
+
 use crate::time::Mono;
 
 #[cfg(test)]
@@ -24,7 +26,8 @@ const NIL: u32 = u32::MAX;
 #[derive(Debug, PartialEq, Eq)]
 pub struct TimerId {
     index: u32,
-    generation: u32,
+    /// Never 0, so that having no timer takes no room of its own.
+    generation: NonZeroU32,
 }
 
 #[derive(Debug)]
@@ -32,7 +35,7 @@ struct Entry<K> {
     deadline: Mono,
     /// `None` while the entry is on the free list.
     key: Option<K>,
-    generation: u32,
+    generation: NonZeroU32,
     level: u8,
     slot: u8,
     previous: u32,
@@ -226,7 +229,7 @@ impl<K: Copy> Wheel<K> {
             self.entries.push(Entry {
                 deadline,
                 key: Some(key),
-                generation: 0,
+                generation: NonZeroU32::MIN,
                 level: 0,
                 slot: 0,
                 previous: NIL,
@@ -244,7 +247,7 @@ impl<K: Copy> Wheel<K> {
     fn release(&mut self, index: u32) {
         let entry = &mut self.entries[index as usize];
         entry.key = None;
-        entry.generation = entry.generation.wrapping_add(1);
+        entry.generation = entry.generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
         entry.next = self.free;
         self.free = index;
         self.armed -= 1;

@@ -71,7 +71,7 @@ pub fn check(
 
 /// What the values of a service take that can be long.
 fn size(service: &ServiceConfig) -> usize {
-    let prefixes = size_of_val(service.prefixes.as_slice());
+    let prefixes = size_of_val(&*service.prefixes);
     let texts: usize = service.prefix_texts.iter().map(String::len).sum();
     let custom = service.custom_cmd.as_ref().map_or(0, CommandLine::bytes);
     let file = service.maintenance_file.as_ref();

@@ -165,10 +165,10 @@ pub enum Announce {
 pub struct ServiceConfig {
     pub name: String,
     /// Normalised, at least one, in the order of the file.
-    pub prefixes: Vec<IpNetwork>,
+    pub prefixes: Box<[IpNetwork]>,
     /// The words of `ip_prefix` as they were written, one for each of `prefixes`, because the reference puts them in a
     /// label; empty if they are the same as the prefixes.
-    pub prefix_texts: Vec<String>,
+    pub prefix_texts: Box<[String]>,
     pub check_cmd: CommandLine,
     pub interval: Duration,
     pub fast_interval: Option<Duration>,

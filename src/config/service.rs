@@ -21,8 +21,8 @@ pub fn service(
 ) -> ServiceConfig {
     let mut service = ServiceConfig {
         name: reader.view.name().to_string(),
-        prefixes: Vec::new(),
-        prefix_texts: Vec::new(),
+        prefixes: Box::default(),
+        prefix_texts: Box::default(),
         check_cmd: check_cmd(reader, facts),
         interval: seconds(reader, &settings::CHECK_INTERVAL),
         fast_interval: None,
@@ -115,6 +115,7 @@ fn prefixes(reader: &mut Reader<'_, '_>, service: &mut ServiceConfig, enabled: [
     let Some(text) = reader.text(setting) else {
         return;
     };
+    let (mut found, mut texts) = (Vec::new(), Vec::new());
     let mut any = false;
     for word in text.split(|c| c == ',' || is_space(c)) {
         if word.is_empty() {
@@ -132,11 +133,11 @@ fn prefixes(reader: &mut Reader<'_, '_>, service: &mut ServiceConfig, enabled: [
                 reader.error(setting, message);
             }
             Ok(prefix) => {
-                service.prefixes.push(prefix);
-                service.prefix_texts.push(word.to_string());
+                found.push(prefix);
+                texts.push(word.to_string());
             }
         }
-        if service.prefixes.len() > MAX_PREFIXES {
+        if found.len() > MAX_PREFIXES {
             let message =
                 format!("more than {MAX_PREFIXES} prefixes: make several services of them");
             reader.error(setting, message);
@@ -147,11 +148,11 @@ fn prefixes(reader: &mut Reader<'_, '_>, service: &mut ServiceConfig, enabled: [
         reader.error(setting, "names no prefix".to_string());
     }
     let same = |(prefix, text): (&IpNetwork, &String)| *text == prefix.to_string();
-    if service.prefixes.iter().zip(&service.prefix_texts).all(same) {
-        service.prefix_texts = Vec::new();
+    if found.iter().zip(&texts).all(same) {
+        texts.clear();
     }
-    service.prefixes.shrink_to_fit();
-    service.prefix_texts.shrink_to_fit();
+    service.prefixes = found.into();
+    service.prefix_texts = texts.into();
 }
 
 /// Spans of time that fit badly together.

@@ -11,9 +11,9 @@ use std::time::Duration;
 use super::claims::Claims;
 use super::notice::What;
 use super::service::Service;
-use super::vocab::{Action, World};
+use super::vocab::{Action, FoundFile, World};
 use super::{Engine, Owner, ServiceId, Stage, Timer};
-use crate::config::{Announce, Complaint, Config, Family, ServiceConfig};
+use crate::config::{Announce, Complaint, Config, Family, ServiceConfig, Severity};
 use crate::time::Mono;
 
 /// What the end may take beyond the reconfiguration and the wait: the files, and the reaping of what was killed.
@@ -136,7 +136,8 @@ impl Engine {
 
     pub(super) fn reload_refused(&mut self, complaints: Vec<Complaint>) {
         self.reloads.refused += 1;
-        let problems = complaints.len();
+        let errors = |complaint: &&Complaint| complaint.severity == Severity::Error;
+        let problems = complaints.iter().filter(errors).count();
         for complaint in complaints {
             self.desk.say(What::Configuration(complaint));
         }
@@ -171,16 +172,7 @@ impl Engine {
         self.routes.claim(|prefix| claims.any_on(*prefix));
         self.routes.set_pace(&self.daemon);
         if new_families {
-            self.routes.disconnect(&mut self.desk);
-            self.routes.configure(&self.daemon, files);
-            self.routes.connect();
-            for family in Family::ALL {
-                self.meet_file(family);
-            }
-            self.routes.tell_again();
-            for id in self.order.clone() {
-                self.route(id);
-            }
+            self.change_families(files);
         }
         for service in &gone {
             self.withdraw_removed(service);
@@ -206,6 +198,27 @@ impl Engine {
             unchanged: tally.unchanged,
         });
         self.metrics_wanted = true;
+    }
+
+    /// Takes up other files or other ways to BIRD. What was announced stays announced in the new places until a check says
+    /// otherwise, and every BIRD is told.
+    fn change_families(&mut self, files: [FoundFile; 2]) {
+        let announced = self.routes.announced();
+        self.routes.disconnect(&mut self.desk);
+        self.routes.configure(&self.daemon, files);
+        self.routes.connect();
+        for family in Family::ALL {
+            self.meet_file(family);
+        }
+        for prefix in announced {
+            if self.claims.any_on(prefix) {
+                self.routes.want(prefix, true, true);
+            }
+        }
+        self.routes.tell_again();
+        for id in self.order.clone() {
+            self.route(id);
+        }
     }
 
     /// Puts the new services in the place of the old ones, leaving alone what is the same. Gives back the removed ones
@@ -363,6 +376,7 @@ impl Engine {
             if self.stage == Stage::Waiting {
                 let timer = self.exit_timer.take();
                 self.desk.cancel(timer);
+                // What BIRD has used up of the time by hanging is taken off the wait: whoever stops us has limits, too.
                 let end = limit.min(now + wait);
                 self.exit_timer = Some(self.desk.wheel.arm(end, Timer::Exit));
             }

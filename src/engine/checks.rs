@@ -63,8 +63,8 @@ impl Engine {
         service.next_run = None;
         let next = service.next_slot(now.max(planned));
         if let Some(run) = service.run.as_mut() {
-            if !run.overran {
-                run.overran = true;
+            run.overran = true;
+            if !std::mem::replace(&mut service.overruns, true) {
                 let running_for = now.since(run.started);
                 self.desk
                     .say_of(service, What::CheckOverran { running_for });

@@ -80,8 +80,8 @@ enum Owner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Running,
-    /// The last update is being carried out; `withdrew`: it takes something back, so there is a wait after it, but none
-    /// beyond `limit`.
+    /// The last update is being carried out; `withdrew`: it takes something back, so there is a wait after it. All of
+    /// it ends at `limit`.
     Stopping {
         withdrew: bool,
         limit: Mono,
@@ -340,6 +340,10 @@ impl Engine {
         let Some(metrics) = &self.daemon.metrics else {
             return;
         };
+        // What is being written comes to an end within this turn, and is to be told as well.
+        if self.routes.writing() {
+            return;
+        }
         let allowed = self
             .metrics_written
             .is_none_or(|at| now >= at + METRICS_SPACING);

@@ -18,7 +18,6 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::snapshot::ServiceCounters;
 use super::vocab::{JobId, LastRun, Reason, Status, Verdict};
 use crate::config::{Announce, ServiceConfig};
 use crate::time::Mono;
@@ -67,8 +66,19 @@ pub struct Run {
     pub time_out: Option<TimerId>,
     /// The verdict is known already (timed out), or no longer wanted (held, removed).
     pub settled: bool,
-    /// A slot of the grid that this run took has been mentioned.
+    /// It took a slot of the grid beyond its own.
     pub overran: bool,
+}
+
+/// What is counted; the last change is where the present state began.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counters {
+    pub passed: u64,
+    pub failed: u64,
+    pub timed_out: u64,
+    pub not_started: u64,
+    pub first_time_out: Option<Mono>,
+    pub changes: u64,
 }
 
 #[derive(Debug)]
@@ -93,9 +103,10 @@ pub struct Service {
     pub grid: Mono,
     pub next_run: Option<(Mono, TimerId)>,
     pub last: Option<LastRun>,
-    pub last_ended: Option<Mono>,
     pub duration: Option<Duration>,
-    pub counters: ServiceCounters,
+    pub counters: Counters,
+    /// Its last run overran, which has been said.
+    pub overruns: bool,
     /// The failure that was logged last, and how many like it came after.
     pub logged: Option<Verdict>,
     pub repeated: u32,
@@ -122,9 +133,9 @@ impl Service {
             grid: now,
             next_run: None,
             last: None,
-            last_ended: None,
             duration: None,
-            counters: ServiceCounters::default(),
+            counters: Counters::default(),
+            overruns: false,
             logged: None,
             repeated: 0,
         }
@@ -158,10 +169,13 @@ impl Service {
         self.failures
     }
 
-    /// What happens to its prefixes at the end of the daemon.
+    /// What happens to its prefixes at the end of the daemon. What is held down or switched off stays so: whoever drains a
+    /// service does not want it back because the daemon is stopped.
     pub fn leave(&mut self) {
-        if self.config.on_exit != Announce::Keep {
-            self.contribution = self.config.on_exit;
+        match (self.config.on_exit, self.state) {
+            (Announce::Keep, _) | (Announce::Advertise, State::Held | State::Disabled) => {}
+            (Announce::Advertise, State::Unknown | State::Up | State::Down)
+            | (Announce::Withdraw, _) => self.contribution = self.config.on_exit,
         }
     }
 
@@ -294,7 +308,6 @@ impl Service {
         }
         self.since = now;
         self.counters.changes += 1;
-        self.counters.last_change = Some(now);
         Some(Change { from, to })
     }
 }

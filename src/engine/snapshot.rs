@@ -37,8 +37,6 @@ pub struct ServiceView<'a> {
     /// For each prefix of the service: does the prefix file on disk announce it?
     pub advertised: Vec<bool>,
     pub last: Option<&'a LastRun>,
-    /// When the last run ended.
-    pub last_ended: Option<Mono>,
     /// `None`: no run is planned (disabled, no address).
     pub next_run: Option<Mono>,
     pub running: bool,

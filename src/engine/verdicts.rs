@@ -32,6 +32,7 @@ impl Engine {
             let last = LastRun {
                 verdict,
                 took,
+                ended: now,
                 first_line,
             };
             self.judge(now, id, last, Some(output));
@@ -69,6 +70,7 @@ impl Engine {
                 LastRun {
                     verdict,
                     took,
+                    ended: now,
                     first_line: failure.cause,
                 },
                 None,
@@ -92,6 +94,7 @@ impl Engine {
         let last = LastRun {
             verdict: Verdict::TimedOut,
             took,
+            ended: now,
             first_line: String::new(),
         };
         self.judge(now, id, last, None);
@@ -103,6 +106,7 @@ impl Engine {
         let service = self.services[id.0 as usize].as_mut()?;
         let mut run = service.run.take_if(|run| run.job == job)?;
         self.desk.cancel(run.time_out.take());
+        service.overruns &= run.overran;
         let took = now.since(run.started);
         Some((run, took))
     }
@@ -121,7 +125,6 @@ impl Engine {
             .say_of(service, What::CheckEnded { verdict, took });
         let failures_before = service.failures();
         let line = last.first_line.clone();
-        service.last_ended = Some(now);
         service.last = Some(last);
         let input = match verdict.passed() {
             true => Input::Pass,
@@ -131,10 +134,7 @@ impl Engine {
         match (verdict.passed(), &change) {
             (true, None) => self.log_pass(id, failures_before),
             (true, Some(_)) => self.log_repeats(id),
-            (false, change) => {
-                let told = change.is_some();
-                self.log_failure(id, verdict, took, &line, output, told);
-            }
+            (false, change) => self.log_failure(id, change.is_some(), output),
         }
         if let Some(change) = change {
             self.changed(id, change, Some(took), line);
@@ -169,47 +169,46 @@ impl Engine {
         }
     }
 
-    /// A failure is told with what it wrote, unless it is like the one before.
-    fn log_failure(
-        &mut self,
-        id: ServiceId,
-        verdict: Verdict,
-        took: Duration,
-        line: &str,
-        output: Option<Output>,
-        told: bool,
-    ) {
-        let Some(service) = self.services[id.0 as usize].as_mut() else {
+    /// A failure is told with what it wrote, unless it is like the one before. `told`: the change of state that follows
+    /// tells of it.
+    fn log_failure(&mut self, id: ServiceId, told: bool, output: Option<Output>) {
+        let Some((service, verdict)) = self.failed_service(id) else {
             return;
         };
         if service.logged == Some(verdict) {
-            // The one that completes the fall is told by the change of state.
             service.repeated = service.repeated.saturating_add(u32::from(!told));
             return;
         }
         self.log_repeats(id);
-        let Some(service) = self.services[id.0 as usize].as_mut() else {
+        let Some((service, verdict)) = self.failed_service(id) else {
             return;
         };
         service.logged = Some(verdict);
+        let Some(last) = service.last.as_ref().filter(|_| !told) else {
+            return self.log_output(id, output.unwrap_or_default());
+        };
         let cause = match verdict {
-            Verdict::NotStarted(_) => line.to_string(),
+            Verdict::NotStarted(_) => last.first_line.clone(),
             _ => String::new(),
         };
-        let (count, of) = (service.failures(), service.config.fall);
-        self.desk.say_of(
-            service,
-            What::CheckFailed {
-                verdict,
-                took,
-                count,
-                of,
-                cause,
-            },
-        );
-        if let Some(output) = output {
-            self.log_output(id, output);
+        let what = What::CheckFailed {
+            verdict,
+            took: last.took,
+            count: service.failures(),
+            of: service.config.fall,
+            cause,
+        };
+        if let Some(service) = &self.services[id.0 as usize] {
+            self.desk.say_of(service, what);
         }
+        self.log_output(id, output.unwrap_or_default());
+    }
+
+    /// A service with the verdict of its last run.
+    fn failed_service(&mut self, id: ServiceId) -> Option<(&mut Service, Verdict)> {
+        let service = self.services[id.0 as usize].as_mut()?;
+        let verdict = service.last.as_ref()?.verdict;
+        Some((service, verdict))
     }
 
     fn log_output(&mut self, id: ServiceId, output: Output) {

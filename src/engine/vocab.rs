@@ -14,6 +14,7 @@ use ipnetwork::IpNetwork;
 
 use super::notice::Notice;
 use crate::config::{Complaint, Config, Family, ServiceConfig, Via};
+use crate::time::Mono;
 
 /// One child process or one conversation with BIRD. Never used twice while the daemon runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -328,6 +329,7 @@ pub enum Reason {
 pub struct LastRun {
     pub verdict: Verdict,
     pub took: Duration,
+    pub ended: Mono,
     /// The first line of the output (stderr if it has any, else stdout), or why it could not be started.
     pub first_line: String,
 }

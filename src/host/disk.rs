@@ -78,12 +78,8 @@ fn put(target: &Path, content: &[u8], durable: Durable) -> io::Result<()> {
     if result.is_err() {
         // It is swept at the next start if even this fails.
         let _ = fs::remove_file(&temporary);
-    } else if durable == Durable::Yes {
-        sync_directory(target).map_err(|error| {
-            let cause = in_words(&error, "its directory can't be synced: ", "");
-            failed("write", target, &cause)
-        })?;
     }
+    // Whether the new name outlives a power cut is not waited for: either file is whole, and checks decide anew.
     result
 }
 
@@ -117,18 +113,6 @@ fn keep_owner(file: &File, old: Option<&Metadata>) -> io::Result<u32> {
     } else {
         mode | 0o444
     })
-}
-
-fn sync_directory(target: &Path) -> io::Result<()> {
-    // A directory may be writable without being readable, and some file systems can't sync one: then it is up
-    // to them.
-    let Ok(directory) = File::open(directory_of(target)) else {
-        return Ok(());
-    };
-    match directory.sync_all() {
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
-        result => result,
-    }
 }
 
 /// The temporary file of a predecessor with our pid is in the way only if that was killed.

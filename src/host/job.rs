@@ -2,7 +2,7 @@
 //!
 //! [`Jobs`] owns each child from its start until it is reaped, with the reading ends of its two pipes, which
 //! keep the first [`CAPTURE_MAX`](pipe::CAPTURE_MAX) bytes. A job is over when the leader of its process
-//! group ends; what still holds its pipes then, delays nothing and is cut off. Killing is always SIGKILL to
+//! group ends; what still holds its pipes then, delays nothing and is killed. Killing is always SIGKILL to
 //! the whole group. Nothing here knows about time: who kills and when is the engine's.
 
 mod pipe;
@@ -55,6 +55,8 @@ pub struct Jobs {
 
 struct Running {
     job: JobId,
+    /// What it leaves in its group with a hold on its pipes goes with it. Custom commands may leave something behind.
+    sweep: bool,
     stdout: Pipe,
     stderr: Pipe,
 }
@@ -95,6 +97,7 @@ impl Jobs {
             .map_err(|error| not_started(command.words, &error))?;
         let running = Running {
             job,
+            sweep: command.argument.is_none(),
             stdout: Pipe::new(stdout),
             stderr: Pipe::new(stderr),
         };
@@ -164,6 +167,11 @@ impl Jobs {
             };
             running.stdout.read_to_end(&mut self.buffer);
             running.stderr.read_to_end(&mut self.buffer);
+            let held = running.stdout.is_open() || running.stderr.is_open();
+            if running.sweep && held {
+                // Of the group, which keeps its number while it has a member. One that has left it is on its own.
+                let _ = process::kill_group(pid);
+            }
             finished.push(Finished {
                 job: running.job,
                 ended: ended(status),

@@ -179,8 +179,7 @@ impl Watch {
         self.inotify = None;
         self.nodes.clear();
         self.rescan_at = Some(now);
-        self.health
-            .failed(now, || format!("cannot read events: {}", words(error)));
+        self.health.failed(now, || words(error));
     }
 
     fn look_at_all(&mut self) -> Vec<(PathBuf, bool)> {
@@ -222,12 +221,7 @@ impl Watch {
                 if let Some(path) = self.directories.get(directory) {
                     self.health.rename(Part::Maintenance(path.clone()));
                 }
-                self.health.failed(now, || {
-                    format!(
-                        "cannot watch: {}; looked at every second instead",
-                        reason(&error)
-                    )
-                });
+                self.health.failed(now, || reason(&error));
             }
         }
     }

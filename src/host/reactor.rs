@@ -44,6 +44,8 @@ const SLOW_TURN: Duration = Duration::from_millis(100);
 const ADDRESSES_RETRY: Duration = Duration::from_secs(1);
 /// How long the look-up of the log server may take: the resolver's own time-outs are 5 s for each of its servers.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Between two looks at everything while the kernel refuses to wait for us.
+const BLIND_PAUSE: Duration = Duration::from_millis(10);
 /// The job that looks the log server up; the engine counts its own jobs from 1.
 const RESOLVER: JobId = JobId(u64::MAX);
 
@@ -89,6 +91,8 @@ pub struct Reactor {
     /// What this turn handled, for the report of a slow one.
     handled: Handled,
     status_changed: bool,
+    /// SIGTERM or SIGINT has come: nothing is read again.
+    stopping: bool,
     done: bool,
 }
 
@@ -118,9 +122,7 @@ impl Reactor {
                 .deadline()
                 .map(|deadline| deadline.since(self.now.mono));
             if let Err(error) = set.wait(timeout) {
-                // Only ENOMEM is left by now. The deadline still holds; nothing was ready.
-                let cause = super::sys::cause(&error);
-                self.troubles.descriptors.failed(self.now.mono, || cause);
+                self.look_without_waiting(&mut set, timeout, &error);
             }
             self.now = clock::now();
             self.handled = Handled::default();
@@ -129,6 +131,20 @@ impl Reactor {
             self.report_turn();
         }
         self.leave()
+    }
+
+    /// Poll fails if there is no memory, or if somebody has lowered our limit on open files below what we wait for. Until
+    /// that is over, everything is looked at a hundred times a second.
+    fn look_without_waiting(
+        &mut self,
+        set: &mut PollSet,
+        timeout: Option<Duration>,
+        error: &std::io::Error,
+    ) {
+        let cause = format!("cannot wait for events: {}", super::sys::cause(error));
+        self.troubles.descriptors.failed(self.now.mono, || cause);
+        std::thread::sleep(timeout.map_or(BLIND_PAUSE, |timeout| timeout.min(BLIND_PAUSE)));
+        set.assume_all_ready();
     }
 
     fn fill(&mut self, set: &mut PollSet) -> Slots {

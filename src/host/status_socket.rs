@@ -160,10 +160,9 @@ impl StatusSocket {
                 let name = &self.name;
                 self.health.failed(now, || match error.kind() {
                     ErrorKind::AddrInUse => format!(
-                        "cannot bind @{name}: another process has taken the name (see ss -xlp); \
-                         --status gets no answer until it ends"
+                        "another process holds the name @{name} (ss -xlp shows it): stop that one"
                     ),
-                    _ => format!("cannot bind @{name}: {}", words(&error)),
+                    _ => format!("its name @{name} cannot be bound: {}", words(&error)),
                 });
             }
         }
@@ -195,8 +194,7 @@ impl StatusSocket {
                     // spin.
                     _ => {
                         self.accept_at = now + ACCEPT_PAUSE;
-                        self.health
-                            .failed(now, || format!("cannot accept: {}", words(&error)));
+                        self.health.failed(now, || words(&error));
                     }
                 },
             }

@@ -118,7 +118,7 @@ fn row(service: &ServiceConfig, addresses: &Addresses, ran: Ran) -> TestRow {
         (!service.ip_check_disabled).then(|| service.prefixes.iter().map(covered).collect());
     TestRow {
         service: service.name.clone(),
-        prefixes: service.prefixes.clone(),
+        prefixes: service.prefixes.to_vec(),
         interface: service.interface.to_string(),
         assigned,
         verdict: ran.verdict,
@@ -252,8 +252,13 @@ fn attempt(
         let mut watched = started.map_err(|error| job::not_started(&service.check_cmd, &error))?;
         let (verdict, trouble) = wait(&mut watched, service.timeout);
         let took = clock::now().mono.since(start);
+        let leader = Pid::new(i64::from(watched.child.id()));
         drop(watched);
         let whole = output.recv_timeout(LAST_WORDS);
+        if let (Err(_), Some(leader)) = (&whole, leader) {
+            // Somebody of its group holds the pipes, and goes with the check, as in the daemon.
+            let _ = process::kill_group(leader);
+        }
         drop(leash);
         let output = whole.or_else(|_| output.recv()).unwrap_or_default();
         Ok(Ended {

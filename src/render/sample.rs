@@ -82,6 +82,7 @@ pub struct World {
 fn last(verdict: Verdict, micros: u64, first_line: &str) -> Option<LastRun> {
     Some(LastRun {
         verdict,
+        ended: at(7380.0),
         took: Duration::from_micros(micros),
         first_line: first_line.to_string(),
     })
@@ -139,7 +140,6 @@ impl World {
             assigned: vec![Some(true); config.prefixes.len()],
             advertised: vec![true; config.prefixes.len()],
             last: last.as_ref(),
-            last_ended: last.as_ref().map(|_| at(7380.0)),
             next_run: Some(at(7390.0)),
             running: false,
             state_value: Some(0),

@@ -176,14 +176,14 @@ fn reason(view: &ServiceView) -> String {
 
 fn last(view: &ServiceView, now: Now) -> Option<LastDoc> {
     let last = view.last?;
-    let ended = view.last_ended.map(|at| moment(at, now));
+    let (ended, ended_unix) = moment(last.ended, now);
     Some(LastDoc {
         result: result_word(last.verdict).to_string(),
         code: last.verdict.code(),
         duration_ms: millis(last.took),
         first_line: last.first_line.clone(),
-        ended: ended.as_ref().map(|(text, _)| text.clone()),
-        ended_unix: ended.map(|(_, unix)| unix),
+        ended: Some(ended),
+        ended_unix: Some(ended_unix),
     })
 }
 

@@ -1,7 +1,7 @@
 //! The examples for BIRD, each read by a BIRD.
 //!
-//! BIRD 3 can't be had from Debian 12; its example is read by BIRD 2, whose language for what stands there is the same
-//! (it was read by 3.3.2 when it was written, see the prefix set of both in PLATFORM).
+//! Debian 12 has no BIRD 3, and no BIRD 3 has read its example: BIRD 2.0.12 does, whose language for what stands there
+//! is the same.
 
 use std::path::Path;
 

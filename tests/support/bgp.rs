@@ -4,12 +4,12 @@
 //! The node exports the addresses of `lo` that the prefix files name. What the peer's table holds is what counts, and
 //! its counters of updates and withdrawals tell whether a route moved meanwhile.
 
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::lab::Netns;
 use super::prefixes::{DUMMY4, DUMMY6};
-use super::{Lab, sys, wait_until};
+use super::{Lab, sys, tools, wait_until};
 
 /// BGP comes up in one to two seconds; a busy machine may take longer.
 const SESSION_PATIENCE: Duration = Duration::from_secs(40);
@@ -18,7 +18,18 @@ pub struct BgpLab<'a> {
     lab: &'a Lab,
     _peer_network: Netns,
     _peer: Child,
-    node: Child,
+    version: Version,
+    /// One process, or one for each family with BIRD 1.6.
+    node: Vec<Child>,
+}
+
+/// Which BIRD the node runs; the peer is always the one of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// `bird` of the machine: both families in one process.
+    Two,
+    /// BIRD 1.6: `bird` and `bird6`, two processes with a control socket each.
+    One,
 }
 
 const NODE: &str = r#"log "node.log" all;
@@ -49,6 +60,28 @@ protocol bgp up6 from up_t {
 }
 "#;
 
+/// BIRD 1.6, where FAMILY is 4 or 6.
+const OLD_NODE: &str = r#"log "NAME.log" all;
+router id 10.99.0.1;
+include "FAMILY/prefixes.conf";
+protocol device { scan time 10; }
+protocol direct { interface "lo"; }
+filter export_anycast {
+    if net ~ LIST then accept;
+    reject;
+}
+protocol bgp upFAMILY {
+    local as 64512;
+    neighbor NEIGHBOR as 64513;
+    hold time 240;
+    connect delay time 1;
+    connect retry time 1;
+    error wait time 1, 2;
+    import none;
+    export filter export_anycast;
+}
+"#;
+
 const PEER: &str = r#"log "peer.log" all;
 router id 10.99.0.2;
 protocol device { scan time 10; }
@@ -71,6 +104,10 @@ protocol bgp dn6 from down_t {
 impl<'a> BgpLab<'a> {
     /// Both BIRDs, wired, with both sessions established and nothing announced.
     pub fn new(lab: &'a Lab) -> BgpLab<'a> {
+        BgpLab::with(lab, Version::Two)
+    }
+
+    pub fn with(lab: &'a Lab, version: Version) -> BgpLab<'a> {
         let peer_network = Netns::new();
         lab.ip(&format!(
             "link add va type veth peer name vb netns {}",
@@ -95,14 +132,16 @@ impl<'a> BgpLab<'a> {
                 &format!("# made by the test\ndefine {name} =\n    [\n        {dummy}\n    ];\n"),
             );
         }
-        lab.write("node.conf", NODE);
+        lab.write("node.conf", &node_conf(version, ""));
+        lab.write("node6.conf", &node_conf(version, "6"));
         lab.write("peer.conf", PEER);
         let peer = peer_network.inside(|| start_bird(lab, "peer"));
         let bgp = BgpLab {
             lab,
             _peer_network: peer_network,
             _peer: peer,
-            node: start_bird(lab, "node"),
+            version,
+            node: start_node(lab, version),
         };
         bgp.wait_sessions();
         bgp
@@ -118,13 +157,24 @@ impl<'a> BgpLab<'a> {
         self.lab.path("node.ctl")
     }
 
+    /// The same for IPv6, which is another one with BIRD 1.6.
+    pub fn control6(&self) -> std::path::PathBuf {
+        match self.version {
+            Version::Two => self.control(),
+            Version::One => self.lab.path("node6.ctl"),
+        }
+    }
+
     #[track_caller]
     pub fn wait_sessions(&self) {
         super::wait_within("two BGP sessions", SESSION_PATIENCE, || {
-            self.node(&["show", "protocols"])
-                .matches("Established")
-                .count()
-                == 2
+            let text = match self.version {
+                Version::Two => self.node(&["show", "protocols"]),
+                Version::One => {
+                    self.node(&["show", "protocols"]) + &self.birdc("node6", &["show", "protocols"])
+                }
+            };
+            text.matches("Established").count() == 2
         });
     }
 
@@ -180,40 +230,68 @@ impl<'a> BgpLab<'a> {
         text.lines().filter(counters).collect::<Vec<_>>().join("\n")
     }
 
+    /// How many announcements and how many withdrawals have changed the peer's tables.
+    pub fn moved(&self) -> (u64, u64) {
+        let moves = self.moves();
+        let sum = |kind: &str| {
+            let lines = moves.lines().filter(|line| line.contains(kind));
+            // The last column: what was accepted, without that which was known already.
+            lines
+                .map(|line| {
+                    line.split_whitespace()
+                        .last()
+                        .and_then(|n| n.parse::<u64>().ok())
+                })
+                .map(|number| number.expect("a counter"))
+                .sum()
+        };
+        (sum("updates"), sum("withdraws"))
+    }
+
+    /// How often the node's BIRD has taken a configuration, the one it started with apart.
+    pub fn reconfigured(&self) -> usize {
+        self.lab.read("node.log").matches("> Reconfiguring").count()
+    }
+
     /// Spoils the node's configuration file, which BIRD has read already.
     pub fn append_to_node(&self, text: &str) {
-        self.lab.write("node.conf", &format!("{NODE}{text}"));
+        let whole = node_conf(self.version, "") + text;
+        self.lab.write("node.conf", &whole);
     }
 
     pub fn restore_node(&self) {
-        self.lab.write("node.conf", NODE);
+        self.lab.write("node.conf", &node_conf(self.version, ""));
     }
 
     /// SIGSTOP or SIGCONT for the node's BIRD.
     pub fn signal_node(&self, signal: i32) {
-        sys::kill(self.node.id(), signal).expect("signal BIRD");
+        for bird in &self.node {
+            sys::kill(bird.id(), signal).expect("signal BIRD");
+        }
     }
 
     /// Kills the node's BIRD; its socket stays behind, and nobody listens there.
     pub fn kill_node(&mut self) {
-        self.node.kill().expect("kill BIRD");
-        self.node.wait().expect("wait");
+        for bird in &mut self.node {
+            bird.kill().expect("kill BIRD");
+            bird.wait().expect("wait");
+        }
     }
 
     pub fn restart_node(&mut self) {
-        self.node = start_bird(self.lab, "node");
+        self.node = start_node(self.lab, self.version);
         self.wait_sessions();
     }
 }
 
 impl Drop for BgpLab<'_> {
     fn drop(&mut self) {
-        for bird in [&mut self.node, &mut self._peer] {
+        for bird in self.node.iter_mut().chain([&mut self._peer]) {
             let _ = bird.kill();
             let _ = bird.wait();
         }
         if std::thread::panicking() {
-            for name in ["node.log", "peer.log"] {
+            for name in ["node.log", "node6.log", "peer.log"] {
                 let text = self.lab.read(name);
                 let lines: Vec<&str> = text.lines().collect();
                 eprintln!(
@@ -225,22 +303,43 @@ impl Drop for BgpLab<'_> {
     }
 }
 
+/// The node's configuration; `six` is "6" for that of `bird6`.
+fn node_conf(version: Version, six: &str) -> String {
+    match version {
+        Version::Two => NODE.to_string(),
+        Version::One => {
+            let v6 = six == "6";
+            OLD_NODE
+                .replace("NAME", &format!("node{six}"))
+                .replace("FAMILY", if v6 { "6" } else { "4" })
+                .replace("LIST", &format!("ACAST{six}_PS_ADVERTISE"))
+                .replace("NEIGHBOR", if v6 { "fd99::2" } else { "10.99.0.2" })
+        }
+    }
+}
+
+fn start_node(lab: &Lab, version: Version) -> Vec<Child> {
+    match version {
+        Version::Two => vec![start_bird(lab, "node")],
+        Version::One => vec![
+            start(lab.command(tools::old_bird("bird")), "node"),
+            start(lab.command(tools::old_bird("bird6")), "node6"),
+        ],
+    }
+}
+
 fn start_bird(lab: &Lab, name: &str) -> Child {
-    let child = lab
-        .command("bird")
-        .args([
-            "-f",
-            "-c",
-            &format!("{name}.conf"),
-            "-s",
-            &format!("{name}.ctl"),
-        ])
+    start(lab.command("bird"), name)
+}
+
+fn start(mut bird: Command, name: &str) -> Child {
+    bird.args(["-f", "-c", &format!("{name}.conf")])
+        .args(["-s", &format!("{name}.ctl")])
         .args(["-P", &format!("{name}.pid")])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    child.expect("cannot start bird (package bird2)")
+        .stderr(Stdio::null());
+    bird.spawn().expect("cannot start bird (package bird2)")
 }
 
 /// The prefixes at the beginnings of lines of `show route`, sorted as text.

@@ -13,8 +13,10 @@ pub mod bgp;
 pub mod checks;
 pub mod daemon;
 pub mod fake_bird;
+pub mod fake_socket;
 pub mod lab;
 pub mod prefixes;
+pub mod status;
 pub mod sys;
 pub mod tools;
 

@@ -1,5 +1,5 @@
 //! The real consumers that `prepare.sh` puts below the target directory: the reference and its Python, rsyslog, the
-//! node exporter, promtool.
+//! node exporter, promtool, BIRD 1.6.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,11 @@ fn tool(path: &str) -> PathBuf {
 /// The reference, installed from PyPI.
 pub fn reference() -> PathBuf {
     tool("reference-venv/bin/anycast-healthchecker")
+}
+
+/// BIRD 1.6: `bird` or `bird6` (contrib/test-tools).
+pub fn old_bird(name: &str) -> PathBuf {
+    tool(&format!("tools/{name}"))
 }
 
 pub fn node_exporter() -> PathBuf {

@@ -25,7 +25,7 @@ fn every_setting_of_a_service_arrives() {
     let texts: Vec<String> = web.prefixes.iter().map(ToString::to_string).collect();
     assert_eq!(texts, ["10.0.0.0/24", "2001:db8:1::/64", "10.1.1.1/32"]);
     assert_eq!(
-        web.prefix_texts,
+        *web.prefix_texts,
         ["10.0.0.0/255.255.255.0", "2001:DB8:1::0/64", "10.1.1.1"]
     );
     assert_eq!(web.check_cmd, CommandLine::of(["/bin/check", "a b", "#c"]));

@@ -215,6 +215,14 @@ impl Routes {
         })
     }
 
+    /// Whether the outcome of a file's replacement is still to come.
+    pub fn writing(&self) -> bool {
+        self.families
+            .iter()
+            .flatten()
+            .any(|routes| routes.writing.is_some())
+    }
+
     pub fn set_pace(&mut self, daemon: &DaemonConfig) {
         self.update_interval = daemon.update_interval;
         self.reconfigure_timeout = daemon.reconfigure_timeout;

@@ -191,16 +191,20 @@ fn a_reload_while_bird_hangs_leaves_no_job_behind() {
 #[test]
 fn a_refused_reload_is_said_with_every_problem_and_counted() {
     let mut bench = Bench::new(world(config([quick("a", A)]), &[]));
-    let complaint = |line| Complaint {
-        severity: Severity::Error,
+    let complaint = |severity, line| Complaint {
+        severity,
         file: "/etc/x.conf".to_string(),
         line,
         section: "a".to_string(),
         option: "check_cmd".to_string(),
         message: "is empty".to_string(),
     };
-    bench.event(Event::ReloadRefused(vec![complaint(1), complaint(2)]));
-    assert_eq!(bench.said(|what| matches!(what, What::Configuration(_))), 2);
+    bench.event(Event::ReloadRefused(vec![
+        complaint(Severity::Error, 1),
+        complaint(Severity::Warning, 2),
+        complaint(Severity::Error, 3),
+    ]));
+    assert_eq!(bench.said(|what| matches!(what, What::Configuration(_))), 3);
     assert_eq!(
         bench.said(|what| matches!(what, What::ReloadRefused { problems: 2 })),
         1
@@ -259,6 +263,33 @@ fn the_end_is_bounded_whatever_bird_does() {
 }
 
 #[test]
+fn a_bird_that_hangs_already_does_not_lengthen_the_end() {
+    let leaving = ServiceConfig {
+        on_exit: Announce::Withdraw,
+        ..quick("a", A)
+    };
+    let mut config = config([leaving, quick("b", B)]);
+    config.daemon.on_exit_wait = seconds(6);
+    let mut bench = Bench::new(world(config, &[A]));
+    bench.bird = None;
+    bench.answer("b", Ended::Exit(0));
+    let begin = bench.now;
+    bench.event(Event::Stop { signal: "SIGTERM" });
+    while !bench.exited {
+        if bench.reconfigurations.len() == 2 {
+            // The one that was going on, and one of the end; the next is answered.
+            bench.bird = Some(Ok(Accepted::Reconfigured));
+        }
+        assert!(bench.jump());
+        bench.reap_killed();
+    }
+    assert_eq!(bench.reconfigurations.len(), 3);
+    // Two time-outs and the whole wait would be 16.
+    assert!(bench.now.since(begin) <= seconds(5 + 6 + 1));
+    assert!(!bench.in_file(A));
+}
+
+#[test]
 fn nothing_stops_waiting_for_the_spacing_of_updates() {
     let leaving = ServiceConfig {
         on_exit: Announce::Withdraw,
@@ -270,4 +301,44 @@ fn nothing_stops_waiting_for_the_spacing_of_updates() {
     bench.event(Event::Stop { signal: "SIGTERM" });
     assert!(bench.exited && !bench.in_file(A));
     assert_eq!(bench.reconfigurations.len(), 2);
+}
+
+#[test]
+fn another_file_begins_with_what_the_old_one_announced() {
+    let mut bench = Bench::new(world(config([service("a", A)]), &[A]));
+    let mut other = config([service("a", A)]);
+    if let Some(family) = &mut other.daemon.families[0] {
+        family.prefix_file = "/elsewhere".into();
+    }
+    // The new file is not there yet.
+    let mut new_world = world(other, &[]);
+    new_world.files[0].repair = Some(Repair::Missing);
+    bench.event(Event::Reload(Box::new(new_world)));
+    assert_eq!(bench.status("a"), Status::Unknown);
+    assert!(bench.in_file(A));
+}
+
+#[test]
+fn on_exit_advertise_brings_nothing_back_that_is_drained_or_disabled() {
+    let path = PathBuf::from("/run/drain/a");
+    let leaving = |name, prefix| ServiceConfig {
+        on_exit: Announce::Advertise,
+        ..quick(name, prefix)
+    };
+    let drained = ServiceConfig {
+        maintenance_file: Some(path.clone()),
+        ..leaving("a", A)
+    };
+    let disabled = ServiceConfig {
+        disabled: true,
+        ..leaving("b", B)
+    };
+    let mut bench = Bench::new(world(config([drained, disabled, leaving("c", C)]), &[]));
+    bench.pass(seconds(1), |name| Some(Ended::Exit(u8::from(name == "c"))));
+    bench.event(Event::Maintenance {
+        path,
+        present: true,
+    });
+    bench.event(Event::Stop { signal: "SIGTERM" });
+    assert!(!bench.in_file(A) && !bench.in_file(B) && bench.in_file(C));
 }

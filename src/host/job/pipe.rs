@@ -56,13 +56,13 @@ impl Pipe {
     pub fn read_if_ready(&mut self, set: &PollSet, buffer: &mut [u8]) {
         if set.ready(self.slot) {
             self.slot = Slot::NONE;
-            self.read(buffer, READS_PER_TURN);
+            self.read(buffer, READS_PER_TURN, Until::Empty);
         }
     }
 
-    /// What is left in it when its job is over.
+    /// What is left in it when its job is over. If it is still open after that, somebody else holds it.
     pub fn read_to_end(&mut self, buffer: &mut [u8]) {
-        self.read(buffer, READS_AT_END);
+        self.read(buffer, READS_AT_END, Until::End);
     }
 
     pub fn captured(self) -> Captured {
@@ -71,7 +71,7 @@ impl Pipe {
 
     /// Takes what is there without waiting, in at most so many reads; closes the pipe at its end or after an
     /// error.
-    fn read(&mut self, buffer: &mut [u8], reads: usize) {
+    fn read(&mut self, buffer: &mut [u8], reads: usize, until: Until) {
         for _ in 0..reads {
             let Some(file) = &mut self.file else {
                 return;
@@ -80,7 +80,7 @@ impl Pipe {
                 Ok(0) => self.file = None,
                 Ok(length) => {
                     keep(&mut self.captured, &buffer[..length]);
-                    if length < buffer.len() {
+                    if length < buffer.len() && until == Until::Empty {
                         // Empty now, or nearly: poll tells about the rest, and about the end.
                         return;
                     }
@@ -91,6 +91,15 @@ impl Pipe {
             }
         }
     }
+}
+
+/// How far a pipe is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// As far as one look tells.
+    Empty,
+    /// Until there is an end, or nothing to be had.
+    End,
 }
 
 fn keep(captured: &mut Captured, bytes: &[u8]) {

@@ -129,8 +129,7 @@ impl LogFile {
             }
             Err(error) => {
                 self.open_at = now + RETRY;
-                self.health
-                    .failed(now, || format!("cannot open: {}", words(&error)));
+                self.health.failed(now, || words(&error));
             }
         }
     }
@@ -163,8 +162,7 @@ impl LogFile {
                 if cut.written > 0 && metadata.is_file() {
                     self.take_back(size, cut.written as u64);
                 }
-                self.health
-                    .failed(now, || format!("cannot write: {}", words(&cut.error)));
+                self.health.failed(now, || words(&cut.error));
                 false
             }
         }
@@ -206,7 +204,7 @@ impl LogFile {
                 self.stale = true;
                 self.open_at = now + RETRY;
                 self.health
-                    .failed(now, || format!("cannot rotate: {}", words(&error)));
+                    .failed(now, || format!("it cannot be rotated: {}", words(&error)));
                 false
             }
         }

@@ -223,11 +223,11 @@ fn say_news(news: &News) {
     };
     match &news.part {
         Part::LogFile(path) => say(&format!(
-            "anycast-healthchecker: log file {}: {cause}",
+            "anycast-healthchecker: cannot write log file {}: {cause}",
             path.display()
         )),
         Part::Syslog(server) => say(&format!(
-            "anycast-healthchecker: log server {server}: {cause}"
+            "anycast-healthchecker: cannot send to log server {server}: {cause}"
         )),
         _ => {}
     }

@@ -60,7 +60,7 @@ impl Stderr {
         match outcome {
             Ok(()) => health.works(now),
             Err(error) => health.failed(now, || {
-                format!("cannot send stderr there: {}", words(&error))
+                format!("standard error cannot go there: {}", words(&error))
             }),
         }
     }

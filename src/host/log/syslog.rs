@@ -168,7 +168,7 @@ impl Syslog {
                 // With a socket the name was only looked up again: the address that is known goes on.
                 if self.socket.is_none() {
                     self.health
-                        .failed(now, || format!("cannot resolve: {cause}"));
+                        .failed(now, || format!("its name cannot be resolved: {cause}"));
                 }
             }
         }
@@ -259,8 +259,7 @@ impl Syslog {
         self.socket = None;
         self.open_at = now + self.open_pause;
         self.open_pause = (self.open_pause * 2).min(LONGEST_PAUSE);
-        self.health
-            .failed(now, || format!("cannot send: {}", words(error)));
+        self.health.failed(now, || words(error));
         self.wish_lookup();
     }
 

@@ -16,9 +16,11 @@ impl Reactor {
         let signals = self.signals.read();
         if let Some(signal) = signals.stop {
             self.notify.stopping(self.now.mono);
+            self.stopping = true;
             self.events.push_back(Event::Stop { signal });
         }
-        if signals.hangup {
+        // Of a daemon that is stopping the prefix files stay where they are, and systemd hears no READY=1 again.
+        if signals.hangup && !self.stopping {
             self.reload();
         }
         if signals.urgent {

@@ -127,6 +127,7 @@ fn prepare(source: Source, config: &Config, warnings: Vec<Complaint>) -> Result<
         troubles: Troubles::new(&daemon),
         handled: Handled::default(),
         status_changed: true,
+        stopping: false,
         done: false,
         daemon,
     };

@@ -78,6 +78,11 @@ impl PollSet {
         }
     }
 
+    /// Takes everything as ready: after a wait that failed. Whoever reads then finds out, and nobody here reads waiting.
+    pub fn assume_all_ready(&mut self) {
+        self.fds.iter_mut().for_each(|fd| fd.revents = fd.events);
+    }
+
     pub fn ready(&self, slot: Slot) -> bool {
         self.fds.get(slot.0).is_some_and(|fd| fd.revents != 0)
     }

@@ -5,8 +5,8 @@ fn service() -> ServiceConfig {
     let prefixes = ["192.0.2.1/32", "2001:db8::/64"];
     ServiceConfig {
         name: "web".to_string(),
-        prefixes: prefixes.map(|prefix| prefix.parse().unwrap()).to_vec(),
-        prefix_texts: prefixes.map(String::from).to_vec(),
+        prefixes: prefixes.map(|prefix| prefix.parse().unwrap()).into(),
+        prefix_texts: prefixes.map(String::from).into(),
         check_cmd: CommandLine::of(["/bin/check", "-v"]),
         interval: Duration::from_secs(10),
         fast_interval: None,

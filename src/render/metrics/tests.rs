@@ -85,3 +85,21 @@ fn the_first_allocation_is_large_enough() {
         .sum();
     assert!(text(true).len() <= BYTES_FIXED + rows * BYTES_PER_SERVICE);
 }
+
+#[test]
+fn the_readme_and_the_manual_name_every_metric() {
+    let readme = include_str!("../../../README.md");
+    let manual = include_str!("../../../contrib/man/anycast-healthchecker.8");
+    for Metric { name, kind, .. } in METRICS {
+        let row = format!("| `{name}` | {kind} | ");
+        assert!(readme.contains(&row), "README.md lacks {row}");
+        let word = format!(".Li {name}");
+        assert!(
+            manual
+                .lines()
+                .any(|line| line.split(" ,").next() == Some(&word)
+                    || line.split(" .").next() == Some(&word)),
+            "the manual page lacks {word}"
+        );
+    }
+}

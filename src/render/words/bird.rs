@@ -70,7 +70,7 @@ fn written(what: &What) -> String {
             }
             let (changes, left) = (changes.join(", "), count_prefixes(*left));
             format!(
-                "{} prefix file {} written: {changes}; {left} in it",
+                "{} prefix file {} written: {changes}; {left} beside the dummy",
                 family(*of),
                 path(file)
             )
@@ -225,6 +225,10 @@ fn hint(via: &Via, refusal: &Refusal) -> Option<&'static str> {
         }
     };
     let has = |words: &str| said.contains(words);
+    // Where the connection failed, the same was said already, and `--status` shows it too.
+    if has(" (is ") {
+        return None;
+    }
     let socket = matches!(via, Via::Socket(_));
     // sudo's answers come first: behind them BIRD was never asked.
     if has("password is required")

@@ -79,7 +79,7 @@ fn trouble(part: &Part) -> (String, &'static str) {
         ),
         Part::Maintenance(directory) => (
             format!("watch {} for maintenance files", path(directory)),
-            "they are not seen until it can be watched",
+            "they are looked for every second instead",
         ),
         Part::StatusSocket => (
             "answer on the status socket".to_string(),

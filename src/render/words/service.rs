@@ -32,7 +32,7 @@ pub(super) fn say(what: &What, config: Option<&ServiceConfig>, now: Option<Statu
             )
         }
         What::CheckOverran { running_for } => format!(
-            "check has been running for {} and takes up its next slot, which is skipped",
+            "check is still running after {}: the run that is due now is skipped",
             span(*running_for)
         ),
         What::NotKilled { pid, cause } => format!(

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use super::plan;
 use crate::config::*;
-use crate::engine::snapshot::Snapshot;
 use crate::engine::vocab::*;
 use crate::time::Mono;
 use ipnetwork::IpNetwork;
+
+mod compare;
 
 /// What keeps a service down from outside.
 #[derive(Clone, Debug, PartialEq)]
@@ -182,7 +183,7 @@ impl Model {
         for family in Family::ALL {
             let index = family.index();
             if old_families[index] != self.daemon.families[index] {
-                self.meet_file(world, family);
+                self.move_to_other_file(world, family);
             }
         }
         let claims = self.claims();
@@ -201,6 +202,18 @@ impl Model {
         self.changed_at = [now; 2];
         self.settle(now);
         self.look_outside(now);
+    }
+
+    /// What was announced in the old file and still has a service is announced in the new one as well.
+    fn move_to_other_file(&mut self, world: &World, family: Family) {
+        let claimed: BTreeSet<IpNetwork> = self.claims().into_keys().collect();
+        let index = family.index();
+        let announced = &(&self.wanted[index] | &self.strangers[index]) & &claimed;
+        self.meet_file(world, family);
+        if self.daemon.families[index].is_some() && !announced.is_subset(&self.wanted[index]) {
+            self.strangers[index].clear();
+            self.wanted[index].extend(announced);
+        }
     }
 
     fn claims(&self) -> BTreeMap<IpNetwork, Vec<Announce>> {
@@ -338,8 +351,11 @@ impl Model {
         }
         self.stopping = true;
         for service in &mut self.services {
-            if service.config.on_exit != Announce::Keep {
-                service.says = service.config.on_exit;
+            let out = service.config.disabled || service.hold.is_some();
+            match service.config.on_exit {
+                Announce::Withdraw => service.says = Announce::Withdraw,
+                Announce::Advertise if !out => service.says = Announce::Advertise,
+                Announce::Advertise | Announce::Keep => {}
             }
         }
         self.settle(now);
@@ -347,58 +363,6 @@ impl Model {
 
     pub fn file(&self, family: Family) -> BTreeSet<IpNetwork> {
         &self.wanted[family.index()] | &self.strangers[family.index()]
-    }
-
-    /// The engine says of its services what follows from the history.
-    pub fn compare(&self, snapshot: &Snapshot<'_>) {
-        assert_eq!(snapshot.services.len(), self.services.len());
-        for (view, service) in snapshot.services.iter().zip(&self.services) {
-            let name = &service.config.name;
-            assert_eq!(*view.config, service.config, "order");
-            assert_eq!(
-                view.status, service.status,
-                "status of {name}: {service:#?}"
-            );
-            let counters = view.counters;
-            let results = [
-                counters.passed,
-                counters.failed,
-                counters.timed_out,
-                counters.not_started,
-            ];
-            assert_eq!(results, service.results, "results of {name}");
-            assert_eq!(counters.changes, service.changes, "changes of {name}");
-            assert_eq!(view.running, service.run.is_some(), "whether {name} runs");
-            let up = service.status == Status::Up;
-            assert!(!up || view.state_value == Some(0), "state value of {name}");
-        }
-    }
-
-    /// Nothing starves. `clogged`: checks that nobody can kill hold the places of `max_running_checks`.
-    pub fn starves(&mut self, now: Mono, clogged: bool) {
-        let limit = self.daemon.max_running_checks;
-        // A place is free after a time-out and the killing at the latest, eight times in a row at the worst.
-        let queue = match limit {
-            0 => Duration::from_millis(60),
-            _ => Duration::from_secs(30),
-        };
-        for service in &mut self.services {
-            if service.run.is_some()
-                || !service.checkable()
-                || clogged && limit > 0
-                || self.stopping
-            {
-                service.idle_since = now;
-                continue;
-            }
-            let idle = now.since(service.idle_since.max(service.splayed));
-            let name = &service.config.name;
-            assert!(
-                idle <= service.config.interval + queue,
-                "{name} starves for {idle:?}"
-            );
-            assert!(!service.owed || limit > 0, "{name} was to run at once");
-        }
     }
 }
 

@@ -230,10 +230,10 @@ impl Plan {
             self.reroute(chance, other);
         }
         for service in &mut self.services {
-            service.prefixes.retain(|net| Family::of(net) != family);
-            service
-                .prefix_texts
-                .retain(|text| Family::of(&net(text)) != family);
+            let stays = |net: &&IpNetwork| Family::of(net) != family;
+            service.prefixes = service.prefixes.iter().filter(stays).copied().collect();
+            let stays = |text: &&String| Family::of(&net(text)) != family;
+            service.prefix_texts = service.prefix_texts.iter().filter(stays).cloned().collect();
         }
         self.services.retain(|service| !service.prefixes.is_empty());
     }

@@ -42,7 +42,7 @@ fn actor() {
                     .cause
                     .as_ref()
                     .unwrap()
-                    .starts_with("cannot send stderr")
+                    .starts_with("standard error cannot go there: ")
             );
             say("still inside");
             stderr.lead_to(None, Mono::default());

@@ -118,7 +118,7 @@ fn lines_wait_for_the_name_and_go_out_late() {
     let news = syslog.take_news();
     assert_eq!(
         news[0].cause.as_deref(),
-        Some("cannot resolve: temporary failure")
+        Some("its name cannot be resolved: temporary failure")
     );
     assert_eq!(syslog.next_deadline(), Some(at(2)));
     assert_eq!(syslog.needs_resolution(at(1)), None);
@@ -157,10 +157,7 @@ fn an_unreachable_server_keeps_lines_and_is_tried_with_a_growing_pause() {
     let mut syslog = Syslog::new(&config("255.255.255.255", 9), at(0));
     syslog.send(at(0), "kept");
     let news = syslog.take_news();
-    assert!(
-        news[0].cause.as_ref().unwrap().starts_with("cannot send: "),
-        "{news:?}"
-    );
+    assert_eq!(news[0].cause.as_deref(), Some("Permission denied"));
     assert_eq!(syslog.next_deadline(), Some(at(1)));
     syslog.tick(at(1));
     assert_eq!(syslog.next_deadline(), Some(at(3)));

@@ -74,12 +74,14 @@ fn prefix_files() {
     says(
         written(vec![net("10.0.0.1/32")], vec![net("10.0.0.2/32")], 1),
         Info,
-        &format!("{start} written: added 10.0.0.1/32, removed 10.0.0.2/32; 1 prefix in it"),
+        &format!(
+            "{start} written: added 10.0.0.1/32, removed 10.0.0.2/32; 1 prefix beside the dummy"
+        ),
     );
     says(
         written(vec![], vec![], 2),
         Info,
-        &format!("{start} written: prefixes unchanged; 2 prefixes in it"),
+        &format!("{start} written: prefixes unchanged; 2 prefixes beside the dummy"),
     );
     let text = message(&Notice::from(written(many, vec![], 500)));
     assert!(
@@ -215,6 +217,22 @@ fn failed_reconfigurations_come_with_a_hint() {
             "{text}"
         );
     }
+}
+
+#[test]
+fn a_hint_is_not_given_twice() {
+    let cause = "cannot connect to /run/bird/bird.ctl: Connection refused (is BIRD running?)";
+    says(
+        What::ReconfigureFailed {
+            families: vec![Family::V4],
+            via: Rc::new(Via::Socket("/run/bird/bird.ctl".into())),
+            refusal: Refusal::Unreachable(cause.to_string()),
+        },
+        Level::Warning,
+        &format!(
+            "cannot reconfigure BIRD for IPv4 over /run/bird/bird.ctl: {cause}; it is tried again"
+        ),
+    );
 }
 
 #[test]

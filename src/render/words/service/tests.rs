@@ -90,7 +90,7 @@ fn runs_of_a_check() {
         (up, What::CheckRecovered { after: 1 }, info, "check passes again after 1 failure, before the service fell"),
         (up, What::CheckOutput { stream: Stream::Stderr, captured: captured(b"a\nb\xff\n", 0) }, info, "check wrote to stderr: a\\nb\\xff"),
         (up, What::CheckOutput { stream: Stream::Stdout, captured: captured(b"x", 1000) }, info, "check wrote to stdout: x (and 1000 bytes more)"),
-        (up, What::CheckOverran { running_for: Duration::from_secs(12) }, Level::Warning, "check has been running for 12 s and takes up its next slot, which is skipped"),
+        (up, What::CheckOverran { running_for: Duration::from_secs(12) }, Level::Warning, "check is still running after 12 s: the run that is due now is skipped"),
         (up, What::NotKilled { pid: 99, cause: "operation not permitted".to_string() }, Level::Warning, "cannot kill check (pid 99) after its time-out: operation not permitted; it is left to end by itself"),
         (up, What::MaintenanceOver { path: "/run/m".into() }, info, "maintenance file /run/m is gone: checking again"),
         (up, What::Disabled { then: Announce::Withdraw }, info, "check is disabled: 192.0.2.1/32, 2001:db8::1/128 withdrawn"),
