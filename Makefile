@@ -10,7 +10,7 @@ TEST_THREADS ?= 4
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-release lint demo bench fuzz simulate soak clean
+.PHONY: help build test test-release lint demo bench fuzz simulate memcheck soak clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,11 +39,14 @@ demo: ## a service, this daemon, BIRD and a BGP peer, in network namespaces of t
 bench: ## compare with the reference and with the floor
 	@tests/bench/run
 
-fuzz: ## fuzz the parsers (needs cargo-fuzz and a nightly toolchain)
+fuzz: ## fuzz the parsers (installs cargo-fuzz from crates.io)
 	@tests/fuzz/run
 
 simulate: ## a million steps of the engine in a made-up world; SEED=N replays one
 	SIMULATE_SEED=$(SEED) SIMULATE_STEPS=1000000 $(CARGO) test --release --locked simulation -- --nocapture
+
+memcheck: ## one life of the daemon under valgrind
+	@tests/memcheck/run
 
 soak: ## ten minutes at 200 checks a second
 	@tests/support/prepare.sh test
