@@ -1,26 +1,7 @@
 //! Reloads and the end.
 
+use super::fixture::{A, B, C, pass, quick, seconds};
 use super::*;
-
-const A: &str = "192.0.2.1/32";
-const B: &str = "192.0.2.2/32";
-const C: &str = "192.0.2.3/32";
-
-fn seconds(number: u64) -> Duration {
-    Duration::from_secs(number)
-}
-
-fn quick(name: &str, prefix: &str) -> ServiceConfig {
-    ServiceConfig {
-        rise: 1,
-        fall: 1,
-        ..service(name, prefix)
-    }
-}
-
-fn pass(_: &str) -> Option<Ended> {
-    Some(Ended::Exit(0))
-}
 
 /// The files as they are now stand in the new world.
 pub(super) fn reload(bench: &mut Bench, config: Config) {

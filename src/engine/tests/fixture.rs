@@ -97,3 +97,26 @@ pub fn world(config: Config, found: &[&str]) -> World {
         maintenance: BTreeSet::new(),
     }
 }
+
+pub const A: &str = "192.0.2.1/32";
+pub const B: &str = "192.0.2.2/32";
+pub const C: &str = "192.0.2.3/32";
+pub const V6: &str = "2001:db8:1::1/128";
+
+pub fn seconds(number: u64) -> Duration {
+    Duration::from_secs(number)
+}
+
+/// A service that one result decides.
+pub fn quick(name: &str, prefix: &str) -> ServiceConfig {
+    ServiceConfig {
+        rise: 1,
+        fall: 1,
+        ..service(name, prefix)
+    }
+}
+
+/// Every check passes.
+pub fn pass(_: &str) -> Option<Ended> {
+    Some(Ended::Exit(0))
+}

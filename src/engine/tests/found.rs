@@ -1,33 +1,16 @@
 //! What the simulation found, each as the shortest history that showed it.
 
 use super::changes::reload;
+use super::fixture::{A, B, pass, quick, seconds};
 use super::*;
 
-const A: &str = "192.0.2.1/32";
-const B: &str = "192.0.2.2/32";
 const STRANGER: &str = "203.0.113.9/32";
-
-fn seconds(number: u64) -> Duration {
-    Duration::from_secs(number)
-}
-
-fn quick(name: &str, prefix: &str) -> ServiceConfig {
-    ServiceConfig {
-        rise: 1,
-        fall: 1,
-        ..service(name, prefix)
-    }
-}
 
 fn with_command(name: &str, prefix: &str) -> ServiceConfig {
     ServiceConfig {
         custom_cmd: Some(CommandLine::of(["/bin/custom".to_string()])),
         ..quick(name, prefix)
     }
-}
-
-fn pass(_: &str) -> Option<Ended> {
-    Some(Ended::Exit(0))
 }
 
 fn gaps(moments: &[Mono]) -> Vec<Duration> {

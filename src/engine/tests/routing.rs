@@ -1,26 +1,7 @@
 //! Files and BIRD: what is written when, how often BIRD is told, and how trouble is overcome.
 
+use super::fixture::{A, B, V6, pass, quick, seconds};
 use super::*;
-
-const A: &str = "192.0.2.1/32";
-const B: &str = "192.0.2.2/32";
-const V6: &str = "2001:db8:1::1/128";
-
-fn seconds(number: u64) -> Duration {
-    Duration::from_secs(number)
-}
-
-fn quick(name: &str, prefix: &str) -> ServiceConfig {
-    ServiceConfig {
-        rise: 1,
-        fall: 1,
-        ..service(name, prefix)
-    }
-}
-
-fn pass(_: &str) -> Option<Ended> {
-    Some(Ended::Exit(0))
-}
 
 fn fail(_: &str) -> Option<Ended> {
     Some(Ended::Exit(1))

@@ -1,10 +1,7 @@
 //! When runs start: the grid, the splay, signals, limits, and what comes in between.
 
+use super::fixture::seconds;
 use super::*;
-
-fn seconds(number: u64) -> Duration {
-    Duration::from_secs(number)
-}
 
 fn starts(bench: &Bench, name: &str) -> Vec<u64> {
     let begin = Mono::from_micros(1_000_000);
