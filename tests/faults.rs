@@ -11,6 +11,8 @@ mod hostile;
 mod privilege;
 #[path = "faults/shortage.rs"]
 mod shortage;
+#[path = "faults/slow_disk.rs"]
+mod slow_disk;
 #[path = "faults/soak.rs"]
 mod soak;
 #[path = "faults/time.rs"]
