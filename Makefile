@@ -25,7 +25,7 @@ test: ## install what the tests need, once, and run all of them (as root)
 
 test-release: ## reproducible archives and the cross-built daemon in an emulator (minutes)
 	@tests/support/prepare.sh test
-	$(CARGO) test --locked --test release
+	$(CARGO) test --locked --features release-tests --test contrib release::
 
 lint: ## formatting, clippy, shellcheck; warnings are errors
 	@tests/support/prepare.sh lint

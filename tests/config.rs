@@ -63,17 +63,12 @@ fn user_of_process() -> String {
 fn a_good_configuration_is_ok() {
     let home = Home::new("good");
     home.good();
-    let output = home.run("-f main.conf -d d --check");
-    assert_eq!(home.said(&output), "");
-    assert_eq!(
-        (status(&output), stdout(&output).as_str()),
-        (Some(0), "OK\n")
-    );
-    let output = home.run("-f main.conf -F d/s.conf -c");
-    assert_eq!(
-        (status(&output), stdout(&output).as_str()),
-        (Some(0), "OK\n")
-    );
+    for services in ["-d d --check", "-F d/s.conf -c", "-F /dev/null -c"] {
+        let output = home.run(&format!("-f main.conf {services}"));
+        assert_eq!(home.said(&output), "", "{services}");
+        assert_eq!(stdout(&output), "OK\n", "{services}");
+        assert_eq!(status(&output), Some(0), "{services}");
+    }
 }
 
 #[test]

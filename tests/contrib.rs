@@ -5,6 +5,7 @@
 //! `make test`); a tool that is missing is a failure, not a skip.
 
 #[path = "contrib/tools.rs"]
+#[cfg_attr(not(feature = "release-tests"), allow(dead_code))]
 mod tools;
 
 #[path = "contrib/bird.rs"]
@@ -23,6 +24,9 @@ mod nagios;
 mod openwrt;
 #[path = "contrib/packaging.rs"]
 mod packaging;
+#[cfg(feature = "release-tests")]
+#[path = "contrib/release.rs"]
+mod release;
 #[path = "contrib/shell.rs"]
 mod shell;
 #[path = "contrib/systemd.rs"]

@@ -1,12 +1,10 @@
 //! Release archives that come out the same twice, and the daemon of another machine in an emulator. Each takes release
-//! builds of a minute or more, so they have a test binary of their own: `make test-release`.
+//! builds of a minute or more, so they are behind a feature: `make test-release`.
 
 use std::fs;
 use std::path::Path;
 
-use crate::tools::{
-    BINARY, Dir, NAME, alone, command, files_below, make, read, run, source, unpacked,
-};
+use crate::tools::{BINARY, Dir, NAME, alone, command, make, run, source, unpacked};
 
 /// The ELF header: class (1: 32 bit), byte order (1: little), machine, and whether an interpreter is asked for.
 fn elf(path: &Path) -> (u8, u8, u16, bool) {
