@@ -11,7 +11,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::Duration;
 
-use super::news::words;
+use super::sys::cause;
 use crate::time::Mono;
 
 /// How long is waited: BIRD may be down, and a reconfiguration is tried again after up to 5 s.
@@ -96,7 +96,7 @@ where
         mut pause,
     } = means;
     if let Err(error) = change(path, on) {
-        return Outcome::CannotChange(words(&error));
+        return Outcome::CannotChange(cause(&error));
     }
     let start = clock();
     let mut next_pause = FIRST_PAUSE;

@@ -16,7 +16,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf, absolute};
 use std::time::Duration;
 
-use super::news::{Health, News, words};
+use super::news::{Health, News};
+use super::sys::cause;
 use super::sys::inotify::{self, Inotify};
 use crate::engine::notice::Part;
 use crate::time::Mono;
@@ -179,7 +180,7 @@ impl Watch {
         self.inotify = None;
         self.nodes.clear();
         self.rescan_at = Some(now);
-        self.health.failed(now, || words(error));
+        self.health.failed(now, || cause(error));
     }
 
     fn look_at_all(&mut self) -> Vec<(PathBuf, bool)> {
@@ -338,7 +339,7 @@ fn reason(error: &io::Error) -> String {
         Some(inotify::NO_MORE_INSTANCES) => {
             "the limit fs.inotify.max_user_instances, or that of descriptors, is reached".into()
         }
-        _ => words(error),
+        _ => cause(error),
     }
 }
 

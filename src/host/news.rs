@@ -5,7 +5,6 @@
 //! recurses. Left out on purpose: further causes while the trouble lasts. The first one is what has to be
 //! repaired.
 
-use std::io;
 use std::time::Duration;
 
 use crate::engine::notice::{Part, What};
@@ -97,15 +96,6 @@ impl Health {
     }
 }
 
-/// The words of an error without the number that Rust appends to them.
-pub fn words(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" (os error ") {
-        Some(end) => text[..end].to_string(),
-        None => text,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,14 +124,5 @@ mod tests {
         assert_eq!((news.len(), news[0].lost), (1, 2));
         assert_eq!(news[0].cause, None);
         assert_eq!(health.trouble, None);
-    }
-
-    #[test]
-    fn words_are_without_the_number() {
-        assert_eq!(
-            words(&io::Error::from_raw_os_error(2)),
-            "No such file or directory"
-        );
-        assert_eq!(words(&io::Error::other("odd")), "odd");
     }
 }

@@ -18,7 +18,8 @@ use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::news::{Health, News, words};
+use super::news::{Health, News};
+use super::sys::cause;
 use super::sys::peer;
 use crate::engine::notice::Part;
 use crate::time::Mono;
@@ -162,7 +163,7 @@ impl StatusSocket {
                     ErrorKind::AddrInUse => format!(
                         "another process holds the name @{name} (ss -xlp shows it): stop that one"
                     ),
-                    _ => format!("its name @{name} cannot be bound: {}", words(&error)),
+                    _ => format!("its name @{name} cannot be bound: {}", cause(&error)),
                 });
             }
         }
@@ -194,7 +195,7 @@ impl StatusSocket {
                     // spin.
                     _ => {
                         self.accept_at = now + ACCEPT_PAUSE;
-                        self.health.failed(now, || words(&error));
+                        self.health.failed(now, || cause(&error));
                     }
                 },
             }
@@ -316,7 +317,7 @@ fn ask_at(name: &str, limit: Duration, believe: impl Fn(u32) -> bool) -> Result<
 fn broken(error: &io::Error) -> NoAnswer {
     NoAnswer::Broken(match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => "it does not respond in time".into(),
-        _ => words(error),
+        _ => cause(error),
     })
 }
 

@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use super::line;
 use crate::engine::notice::Part;
-use crate::host::news::{Health, News, words};
+use crate::host::news::{Health, News};
+use crate::host::sys::cause;
 use crate::host::sys::log_fd;
 use crate::time::Mono;
 
@@ -129,7 +130,7 @@ impl LogFile {
             }
             Err(error) => {
                 self.open_at = now + RETRY;
-                self.health.failed(now, || words(&error));
+                self.health.failed(now, || cause(&error));
             }
         }
     }
@@ -162,7 +163,7 @@ impl LogFile {
                 if cut.written > 0 && metadata.is_file() {
                     self.take_back(size, cut.written as u64);
                 }
-                self.health.failed(now, || words(&cut.error));
+                self.health.failed(now, || cause(&cut.error));
                 false
             }
         }
@@ -204,7 +205,7 @@ impl LogFile {
                 self.stale = true;
                 self.open_at = now + RETRY;
                 self.health
-                    .failed(now, || format!("it cannot be rotated: {}", words(&error)));
+                    .failed(now, || format!("it cannot be rotated: {}", cause(&error)));
                 false
             }
         }

@@ -20,7 +20,8 @@ use super::stdout::{Console, Which};
 use super::syslog;
 use crate::config::{LogConfig, SyslogConfig};
 use crate::engine::notice::Part;
-use crate::host::news::{Health, News, words};
+use crate::host::news::{Health, News};
+use crate::host::sys::cause;
 use crate::host::sys::log_fd;
 use crate::time::Mono;
 
@@ -60,7 +61,7 @@ impl Stderr {
         match outcome {
             Ok(()) => health.works(now),
             Err(error) => health.failed(now, || {
-                format!("standard error cannot go there: {}", words(&error))
+                format!("standard error cannot go there: {}", cause(&error))
             }),
         }
     }

@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use crate::config::SyslogConfig;
 use crate::engine::notice::Part;
-use crate::host::news::{Health, News, words};
+use crate::host::news::{Health, News};
+use crate::host::sys::cause;
 use crate::time::Mono;
 
 /// What every receiver should take (RFC 5426, 3.2).
@@ -259,7 +260,7 @@ impl Syslog {
         self.socket = None;
         self.open_at = now + self.open_pause;
         self.open_pause = (self.open_pause * 2).min(LONGEST_PAUSE);
-        self.health.failed(now, || words(error));
+        self.health.failed(now, || cause(error));
         self.wish_lookup();
     }
 
@@ -344,7 +345,7 @@ pub fn resolve_main(host: &str, port: u16) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "{}", words(&error));
+            let _ = writeln!(io::stderr(), "{}", cause(&error));
             ExitCode::FAILURE
         }
     }

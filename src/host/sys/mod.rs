@@ -56,3 +56,17 @@ pub fn cause(error: &io::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_without_the_number() {
+        assert_eq!(
+            cause(&io::Error::from_raw_os_error(2)),
+            "No such file or directory"
+        );
+        assert_eq!(cause(&io::Error::other("odd")), "odd");
+    }
+}
