@@ -152,14 +152,15 @@ fn what_has_a_better_way_is_not_used() {
 
 /// Who may name whom: (begin of the path, modules of ours, other crates).
 /// Host and main may use everything.
-const IMPORTS: [(&str, &[&str], &[&str]); 6] = [
+const IMPORTS: [(&str, &[&str], &[&str]); 7] = [
     ("src/time.rs", &[], &[]),
     ("src/wheel.rs", &["time"], &[]),
+    ("src/sorted.rs", &[], &[]),
     ("src/cli", &["config", "cli"], &["lexopt"]),
-    ("src/config/", &["config"], &["ipnetwork"]),
+    ("src/config/", &["config", "sorted"], &["ipnetwork"]),
     (
         "src/engine/",
-        &["engine", "config", "time", "wheel"],
+        &["engine", "config", "sorted", "time", "wheel"],
         &["ipnetwork"],
     ),
     (
@@ -170,6 +171,7 @@ const IMPORTS: [(&str, &[&str], &[&str]); 6] = [
             "engine::snapshot",
             "engine::notice",
             "config",
+            "sorted",
             "time",
         ],
         &["ipnetwork", "nanoserde"],
