@@ -6,7 +6,6 @@ mod engine;
 mod host;
 mod oneshot;
 mod render;
-#[allow(dead_code)]
 mod sorted;
 mod time;
 mod wheel;

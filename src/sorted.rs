@@ -129,7 +129,9 @@ impl<K: Ord, V> Map<K, V> {
 impl<K: Ord, V> FromIterator<(K, V)> for Map<K, V> {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
         let mut all: Vec<(K, V)> = entries.into_iter().collect();
-        all.sort_by(|a, b| a.0.cmp(&b.0));
+        if !all.is_sorted_by(|a, b| a.0 <= b.0) {
+            all.sort_by(|a, b| a.0.cmp(&b.0));
+        }
         all.dedup_by(|later, earlier| {
             let same = later.0 == earlier.0;
             if same {
@@ -217,6 +219,29 @@ impl<T: Ord> Set<T> {
         found.is_ok()
     }
 
+    pub fn get<Q: Ord + ?Sized>(&self, member: &Q) -> Option<&T>
+    where
+        T: Borrow<Q>,
+    {
+        let at = self.search(member).ok()?;
+        Some(&self.0[at])
+    }
+
+    /// The members from this one on, whether it is there or not.
+    pub fn starting_at(&self, least: &T) -> &[T] {
+        let (Ok(at) | Err(at)) = self.search(least);
+        &self.0[at..]
+    }
+
+    pub fn union(&self, other: &Self) -> Self
+    where
+        T: Clone,
+    {
+        let mut both = self.clone();
+        both.extend(other.iter().cloned());
+        both
+    }
+
     /// The members that the other one has not.
     pub fn difference<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a T> {
         self.0.iter().filter(|member| !other.contains(*member))
@@ -232,14 +257,22 @@ impl<T: Ord> Set<T> {
     {
         self.0.binary_search_by(|own| own.borrow().cmp(member))
     }
+
+    /// Puts a vector that may be in any order into that of a set.
+    fn settle(&mut self) {
+        // Most come in order, which not every sort is quick to see.
+        if !self.0.is_sorted() {
+            self.0.sort_unstable();
+        }
+        self.0.dedup();
+    }
 }
 
 impl<T: Ord> FromIterator<T> for Set<T> {
     fn from_iter<I: IntoIterator<Item = T>>(members: I) -> Self {
-        let mut all: Vec<T> = members.into_iter().collect();
-        all.sort_unstable();
-        all.dedup();
-        Set(all)
+        let mut set = Set(members.into_iter().collect());
+        set.settle();
+        set
     }
 }
 
@@ -252,9 +285,11 @@ impl<T: Ord, const N: usize> From<[T; N]> for Set<T> {
 /// For many at once: sorts once.
 impl<T: Ord> Extend<T> for Set<T> {
     fn extend<I: IntoIterator<Item = T>>(&mut self, members: I) {
+        let before = self.0.len();
         self.0.extend(members);
-        self.0.sort_unstable();
-        self.0.dedup();
+        if self.0.len() != before {
+            self.settle();
+        }
     }
 }
 
@@ -264,6 +299,15 @@ impl<T> IntoIterator for Set<T> {
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
+    }
+}
+
+impl<'a, K, V> IntoIterator for &'a Map<K, V> {
+    type Item = &'a (K, V);
+    type IntoIter = std::slice::Iter<'a, (K, V)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
     }
 }
 

@@ -4,7 +4,6 @@
 //! warning. No rule stops another: each looks at what it needs and leaves the rest to the others. Facts about
 //! the host come as answers.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -18,6 +17,7 @@ use super::{
     CommandLine, Config, DaemonConfig, Family, Level, LogConfig, MetricsConfig, ServiceConfig,
     SyslogConfig, SyslogFormat, bird, expand, hint, prefixes, service,
 };
+use crate::sorted::Set;
 
 /// Services of one daemon: each costs memory and a process now and then, and a million is a mistake.
 const MAX_SERVICES: usize = 50_000;
@@ -245,11 +245,11 @@ fn metrics(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> Option<Metrics
 }
 
 /// Every name that some value refers to: such an option has a use, even if nobody knows it.
-struct References(BTreeSet<String>);
+struct References(Set<String>);
 
 impl References {
     fn of(document: &Document) -> References {
-        let mut names = BTreeSet::new();
+        let mut names = Set::new();
         let special = [document.defaults(), document.daemon()];
         for view in special.into_iter().chain(document.services()) {
             for (_, entry) in view.section.in_order() {

@@ -1,11 +1,10 @@
 //! Collects what is wrong, in whatever order it is found, and hands it out in the order of the files and
 //! their lines.
 
-use std::collections::BTreeSet;
-
 use super::document::{Document, Origin};
 use super::settings::DEFAULT_SECTION;
 use super::{Complaint, Severity};
+use crate::sorted::Set;
 
 /// All complaints about one configuration.
 #[derive(Debug, Default)]
@@ -56,7 +55,7 @@ impl Complaints {
     /// In the order of reading. What an option in `[DEFAULT]` gets wrong for many sections is said once.
     pub fn in_order(mut self, document: &Document) -> Vec<Complaint> {
         self.found.sort_by_key(|(origin, _)| *origin);
-        let mut inherited = BTreeSet::new();
+        let mut inherited = Set::new();
         let mut all = Vec::with_capacity(self.found.len());
         for (origin, mut complaint) in self.found {
             if complaint.section == DEFAULT_SECTION

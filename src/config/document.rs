@@ -6,10 +6,10 @@
 //! sees the section it is used in.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use super::expand::{self, Trouble};
 use super::settings::{self, DAEMON_SECTION, DEFAULT_SECTION, Kept};
+use crate::sorted::Map;
 
 /// Where something stands: the number of a file in the order of reading (0: built in), and a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,7 +37,7 @@ pub struct Section {
     pub origin: Origin,
     /// The last file that has a header for it, and where.
     pub last_header: Origin,
-    entries: BTreeMap<String, Entry>,
+    entries: Map<String, Entry>,
 }
 
 impl Section {
@@ -46,7 +46,7 @@ impl Section {
             name: name.to_string(),
             origin,
             last_header: origin,
-            entries: BTreeMap::new(),
+            entries: Map::new(),
         }
     }
 
@@ -85,7 +85,7 @@ pub struct Document {
     defaults: Section,
     /// `[daemon]` first, since the built-in layer has it; then in the order of the first headers.
     sections: Vec<Section>,
-    index: BTreeMap<String, usize>,
+    index: Map<String, usize>,
 }
 
 impl Document {
@@ -95,7 +95,7 @@ impl Document {
             files: vec![String::new()],
             defaults: Section::new(DEFAULT_SECTION, Origin::default()),
             sections: Vec::new(),
-            index: BTreeMap::new(),
+            index: Map::new(),
         };
         let daemon = document.section_mut(DAEMON_SECTION, Origin::default());
         for setting in settings::ALL {

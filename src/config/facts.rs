@@ -3,10 +3,10 @@
 //! The rules stay pure: they see answers, not the file system, so that a test can say "the directory is
 //! missing". `host::probe` has the real answers; none of them changes anything or runs anything.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::sorted::{Map, Set};
 use ipnetwork::IpNetwork;
 
 /// What is found at a path, seen by the effective user; links are followed.
@@ -61,20 +61,20 @@ pub struct Probes<'p> {
 /// The answers so far.
 pub struct Facts<'p> {
     pub probes: Probes<'p>,
-    executables: BTreeMap<String, Executable>,
-    interfaces: BTreeMap<String, Option<bool>>,
-    shared: BTreeSet<Arc<str>>,
-    places: BTreeMap<PathBuf, Place>,
+    executables: Map<String, Executable>,
+    interfaces: Map<String, Option<bool>>,
+    shared: Set<Arc<str>>,
+    places: Map<PathBuf, Place>,
 }
 
 impl<'p> Facts<'p> {
     pub fn new(probes: Probes<'p>) -> Facts<'p> {
         Facts {
             probes,
-            executables: BTreeMap::new(),
-            interfaces: BTreeMap::new(),
-            shared: BTreeSet::new(),
-            places: BTreeMap::new(),
+            executables: Map::new(),
+            interfaces: Map::new(),
+            shared: Set::new(),
+            places: Map::new(),
         }
     }
 
@@ -112,7 +112,8 @@ impl<'p> Facts<'p> {
             Some(known) => known,
             None => {
                 let found = (self.probes.executable)(command);
-                self.executables.entry(command.to_string()).or_insert(found)
+                self.executables
+                    .get_or_insert_with(command.to_string(), || found)
             }
         };
         let shown = super::text::quoted(command);

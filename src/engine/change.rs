@@ -4,7 +4,6 @@
 //! schedule, and a BIRD whose files are the same is not spoken to. The end is an update like any other, followed by the
 //! wait that the operator asked for, and bounded whatever BIRD does.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use super::service::Service;
 use super::vocab::{Action, FoundFile, World};
 use super::{Engine, Owner, ServiceId, Stage, Timer};
 use crate::config::{Announce, Complaint, Config, Family, ServiceConfig, Severity};
+use crate::sorted::{Map, Set};
 use crate::time::Mono;
 
 /// What the end may take beyond the reconfiguration and the wait: the files, and the reaping of what was killed.
@@ -227,10 +227,10 @@ impl Engine {
         &mut self,
         now: Mono,
         config: &Config,
-    ) -> (Tally, Vec<Service>, BTreeSet<ServiceId>) {
+    ) -> (Tally, Vec<Service>, Set<ServiceId>) {
         let mut tally = Tally::default();
-        let mut fresh = BTreeSet::new();
-        let mut old: BTreeMap<String, ServiceId> = BTreeMap::new();
+        let mut fresh = Set::new();
+        let mut old: Map<String, ServiceId> = Map::new();
         for id in std::mem::take(&mut self.order) {
             if let Some(service) = &self.services[id.0 as usize] {
                 old.insert(service.config.name.clone(), id);
@@ -266,7 +266,7 @@ impl Engine {
             };
             order.push(id);
         }
-        for id in old.into_values() {
+        for id in old.into_iter().map(|(_, id)| id) {
             tally.removed += 1;
             gone.extend(self.dismiss(id));
         }

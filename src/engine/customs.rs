@@ -4,7 +4,6 @@
 //! service; of what changes meanwhile only the newest state is delivered. It may have effects of its own, so a failure
 //! is logged and not repeated.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::notice::{Notice, What};
@@ -12,6 +11,7 @@ use super::routes::Routes;
 use super::vocab::{Action, Ended, JobId, Output, Status};
 use super::{Desk, Engine, Owner, Timer};
 use crate::config::{Family, ServiceConfig};
+use crate::sorted::Map;
 use crate::time::Mono;
 use crate::wheel::TimerId;
 
@@ -33,7 +33,7 @@ struct Delivering {
 
 /// By name, so that a service that a reload changes still has only one command at a time.
 #[derive(Debug, Default)]
-pub(super) struct Customs(BTreeMap<String, Delivery>);
+pub(super) struct Customs(Map<String, Delivery>);
 
 impl Customs {
     pub fn want(&mut self, config: &Rc<ServiceConfig>, up: bool) {

@@ -12,12 +12,13 @@
 //! holds services down, `routes` has files written and BIRD told, `customs` runs the services' own commands, `change`
 //! takes up a configuration, reloads and stops, `view` shows it all to others.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::{Announce, DaemonConfig, Family, ServiceConfig};
+use crate::sorted::{Map, Set};
 use crate::time::Mono;
 use crate::wheel::{TimerId, Wheel};
 use claims::Claims;
@@ -95,7 +96,7 @@ enum Stage {
 #[derive(Debug)]
 struct Desk {
     wheel: Wheel<Timer>,
-    jobs: BTreeMap<JobId, Owner>,
+    jobs: Map<JobId, Owner>,
     last_job: u64,
     out: Vec<Action>,
 }
@@ -141,7 +142,7 @@ pub struct Engine {
     /// Who names a prefix.
     claims: Claims,
     addresses: Addresses,
-    maintenance: BTreeSet<PathBuf>,
+    maintenance: Set<PathBuf>,
     /// Runs that are due, first come first served.
     queue: VecDeque<ServiceId>,
     running: u32,
@@ -165,7 +166,7 @@ impl Engine {
             started: now,
             desk: Desk {
                 wheel: Wheel::new(now),
-                jobs: BTreeMap::new(),
+                jobs: Map::new(),
                 last_job: 0,
                 out: Vec::new(),
             },
@@ -174,7 +175,7 @@ impl Engine {
             order: Vec::new(),
             claims: Claims::default(),
             addresses: Addresses::default(),
-            maintenance: BTreeSet::new(),
+            maintenance: Set::new(),
             queue: VecDeque::new(),
             running: 0,
             routes: Routes::default(),

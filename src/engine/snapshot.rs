@@ -1,6 +1,5 @@
 //! What status, metrics and tests need to see of the engine, borrowed or copied, never more.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use ipnetwork::IpNetwork;
 
 use super::vocab::{LastRun, Obstacle, Reason, Status};
 use crate::config::{Family, ServiceConfig};
+use crate::sorted::Set;
 use crate::time::Mono;
 
 /// The engine at one moment.
@@ -63,7 +63,7 @@ pub struct ServiceCounters {
 pub struct FamilyView<'a> {
     pub family: Family,
     /// What the file on disk announces, without the dummy.
-    pub written: &'a BTreeSet<IpNetwork>,
+    pub written: &'a Set<IpNetwork>,
     /// Whether file and BIRD are known to agree with what is wanted.
     pub settled: bool,
     /// What is wrong at present; it is being retried.

@@ -10,6 +10,7 @@ use super::notice::What;
 use super::vocab::*;
 use super::*;
 use crate::config::*;
+use crate::sorted::Set;
 
 mod changes;
 mod enumerate;
@@ -39,7 +40,7 @@ pub struct Bench {
     pub doomed: BTreeSet<JobId>,
     /// Whom reconfigurations among `jobs` speak to.
     pub vias: BTreeMap<JobId, Rc<Via>>,
-    pub files: [BTreeSet<IpNetwork>; 2],
+    pub files: [Set<IpNetwork>; 2],
     /// When the files were written, and when BIRD was told.
     pub writes: Vec<(Mono, Family)>,
     pub reconfigurations: Vec<Mono>,

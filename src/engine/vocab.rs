@@ -3,9 +3,7 @@
 //! [`Event`] goes in, [`Action`] comes out; what is to be said is a [`Notice`](super::notice::Notice) inside an
 //! action. The enums are closed: whoever reads them knows everything that can happen and everything that can be done.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::ops::Bound;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,6 +12,7 @@ use ipnetwork::IpNetwork;
 
 use super::notice::Notice;
 use crate::config::{Complaint, Config, Family, ServiceConfig, Via};
+use crate::sorted::{Map, Set};
 use crate::time::Mono;
 
 /// One child process or one conversation with BIRD. Never used twice while the daemon runs.
@@ -84,7 +83,7 @@ pub enum Action {
     /// Replace the prefix file by one that holds the dummy and these prefixes.
     WriteFile {
         family: Family,
-        prefixes: BTreeSet<IpNetwork>,
+        prefixes: Set<IpNetwork>,
     },
     /// Bring the metrics file up to date, if there is one.
     WriteMetrics,
@@ -103,7 +102,7 @@ pub struct World {
     pub files: [FoundFile; 2],
     pub addresses: Addresses,
     /// Those maintenance files that exist.
-    pub maintenance: BTreeSet<PathBuf>,
+    pub maintenance: Set<PathBuf>,
 }
 
 /// What is wrong between the engine and a BIRD at present.
@@ -134,7 +133,7 @@ impl Obstacle {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FoundFile {
     /// Every prefix in it, without the dummy.
-    pub prefixes: BTreeSet<IpNetwork>,
+    pub prefixes: Set<IpNetwork>,
     /// Why it must be written anew even if its prefixes are right.
     pub repair: Option<Repair>,
 }
@@ -246,7 +245,7 @@ pub enum Refusal {
 /// The usable addresses of the host, by interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Addresses {
-    by_interface: BTreeMap<String, BTreeSet<IpAddr>>,
+    by_interface: Map<String, Set<IpAddr>>,
 }
 
 impl Addresses {
@@ -257,7 +256,7 @@ impl Addresses {
             }
             None => {
                 self.by_interface
-                    .insert(interface.to_string(), BTreeSet::from([address]));
+                    .insert(interface.to_string(), Set::from([address]));
             }
         }
     }
@@ -269,9 +268,9 @@ impl Addresses {
         };
         let (first, last) = (prefix.network(), last_address(prefix));
         addresses
-            .range((Bound::Included(first), Bound::Included(last)))
-            .next()
-            .is_some()
+            .starting_at(&first)
+            .first()
+            .is_some_and(|address| *address <= last)
     }
 }
 

@@ -7,7 +7,6 @@
 
 mod pipe;
 
-use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -23,6 +22,7 @@ use super::sys::poll::PollSet;
 use super::sys::process::{self, Pid, Spawner, Words};
 use crate::config::{CommandLine, ServiceConfig};
 use crate::engine::vocab::{Ended, JobId, Output, StartFailure};
+use crate::sorted::Map;
 
 pub use pipe::{CHUNK, Pipe};
 
@@ -46,7 +46,7 @@ pub struct Finished {
 
 pub struct Jobs {
     spawner: Spawner,
-    running: BTreeMap<Pid, Running>,
+    running: Map<Pid, Running>,
     buffer: Box<[u8]>,
     argv: Words,
     variables: Words,
@@ -72,7 +72,7 @@ impl Jobs {
         }
         Ok(Jobs {
             spawner: Spawner::new(environment)?,
-            running: BTreeMap::new(),
+            running: Map::new(),
             buffer: vec![0; CHUNK].into_boxed_slice(),
             argv: Words::default(),
             variables: Words::default(),

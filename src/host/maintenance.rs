@@ -8,7 +8,6 @@
 //! is granted. Not seen: another file system mounted over a directory, and changes that another host makes on
 //! a network file system, since inotify knows of neither.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -20,6 +19,7 @@ use super::news::{Health, News};
 use super::sys::cause;
 use super::sys::inotify::{self, Inotify};
 use crate::engine::notice::Part;
+use crate::sorted::{Map, Set};
 use crate::time::Mono;
 
 mod walk;
@@ -37,7 +37,7 @@ pub struct Watch {
     files: Vec<MaintenanceFile>,
     /// The directories of `files`, each once.
     directories: Vec<PathBuf>,
-    nodes: BTreeMap<i32, Node>,
+    nodes: Map<i32, Node>,
     rescan_at: Option<Mono>,
     health: Health,
 }
@@ -55,7 +55,7 @@ struct MaintenanceFile {
 /// What a watched directory is watched for, besides itself.
 #[derive(Debug, Default)]
 struct Node {
-    names: BTreeMap<OsString, Meaning>,
+    names: Map<OsString, Meaning>,
 }
 
 #[derive(Clone, Debug)]
@@ -77,7 +77,7 @@ struct Wanted {
 
 impl Watch {
     pub fn new(paths: impl IntoIterator<Item = PathBuf>, now: Mono) -> Watch {
-        let paths: BTreeSet<PathBuf> = paths.into_iter().collect();
+        let paths: Set<PathBuf> = paths.into_iter().collect();
         let mut directories: Vec<PathBuf> = Vec::new();
         let mut files = Vec::new();
         for path in paths {
@@ -102,7 +102,7 @@ impl Watch {
             inotify: None,
             files,
             directories,
-            nodes: BTreeMap::new(),
+            nodes: Map::new(),
             rescan_at: None,
             health: Health::new(Part::Maintenance(first), Duration::ZERO),
         };
@@ -112,7 +112,7 @@ impl Watch {
     }
 
     /// The files that existed when last looked at.
-    pub fn present(&self) -> BTreeSet<PathBuf> {
+    pub fn present(&self) -> Set<PathBuf> {
         let present = self.files.iter().filter(|file| file.present);
         present.map(|file| file.path.clone()).collect()
     }
@@ -135,7 +135,7 @@ impl Watch {
             }
         };
         let mut changed_ways = false;
-        let mut touched = BTreeSet::new();
+        let mut touched = Set::new();
         for event in events {
             let Some(node) = self.nodes.get(&event.watch) else {
                 changed_ways |= event.mask & inotify::OVERFLOW != 0;
@@ -143,7 +143,7 @@ impl Watch {
             };
             changed_ways |= event.mask & (inotify::ITSELF | inotify::DROPPED) != 0;
             match node.names.get(&event.name) {
-                Some(Meaning::Files(files)) => touched.extend(files),
+                Some(Meaning::Files(files)) => touched.extend(files.iter().copied()),
                 Some(Meaning::Step) => changed_ways = true,
                 None => {}
             }
@@ -262,8 +262,8 @@ impl Watch {
         (ways, failure)
     }
 
-    fn wanted(&self, ways: &[Option<Way>]) -> BTreeMap<(u64, u64), Wanted> {
-        let mut wanted: BTreeMap<(u64, u64), Wanted> = BTreeMap::new();
+    fn wanted(&self, ways: &[Option<Way>]) -> Map<(u64, u64), Wanted> {
+        let mut wanted: Map<(u64, u64), Wanted> = Map::new();
         for (directory, way) in ways.iter().enumerate() {
             let Some(way) = way else {
                 continue;
@@ -280,8 +280,9 @@ impl Watch {
             }
             for (index, file) in self.files.iter().enumerate() {
                 if file.directory == directory {
-                    let meaning = end.node.names.entry(file.name.clone());
-                    match meaning.or_insert_with(|| Meaning::Files(Vec::new())) {
+                    let names = &mut end.node.names;
+                    let none = || Meaning::Files(Vec::new());
+                    match names.get_or_insert_with(file.name.clone(), none) {
                         Meaning::Files(files) => files.push(index),
                         // To set the watches again looks at every file as well.
                         Meaning::Step => {}
@@ -293,14 +294,14 @@ impl Watch {
     }
 
     /// Sets these watches and ends all others; `Ok(false)` if something was gone by then.
-    fn apply(&mut self, wanted: BTreeMap<(u64, u64), Wanted>) -> Result<bool, (usize, io::Error)> {
+    fn apply(&mut self, wanted: Map<(u64, u64), Wanted>) -> Result<bool, (usize, io::Error)> {
         let Some(inotify) = &self.inotify else {
             return Ok(false);
         };
         let mut complete = true;
         let mut outcome = Ok(());
-        let mut nodes = BTreeMap::new();
-        for want in wanted.into_values() {
+        let mut nodes = Map::new();
+        for (_, want) in wanted {
             match inotify.add(&want.path, want.mask | inotify::NO_FOLLOW) {
                 Ok(watch) => {
                     nodes.insert(watch, want.node);
@@ -321,11 +322,11 @@ impl Watch {
 }
 
 fn slot<'a>(
-    wanted: &'a mut BTreeMap<(u64, u64), Wanted>,
+    wanted: &'a mut Map<(u64, u64), Wanted>,
     object: &Object,
     directory: usize,
 ) -> &'a mut Wanted {
-    wanted.entry(object.inode).or_insert_with(|| Wanted {
+    wanted.get_or_insert_with(object.inode, || Wanted {
         path: object.path.clone(),
         mask: 0,
         node: Node::default(),

@@ -10,7 +10,7 @@ mod start;
 mod troubles;
 mod voice;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ use crate::engine::snapshot::HostCounters;
 use crate::engine::vocab::{Event, JobId};
 use crate::render::bird_reply::ReplyReader;
 use crate::render::{metrics, status, table};
+use crate::sorted::Map;
 use crate::time::{Mono, Now};
 use troubles::Troubles;
 use voice::Voice;
@@ -74,7 +75,7 @@ pub struct Reactor {
     events: VecDeque<Event>,
     signals: SignalFd,
     jobs: Jobs,
-    errands: BTreeMap<JobId, Errand>,
+    errands: Map<JobId, Errand>,
     /// When the child that looks up the log server has had its time.
     resolver_until: Option<Mono>,
     talks: Vec<Talk>,

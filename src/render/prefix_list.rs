@@ -6,7 +6,6 @@
 //! thing that calls for a new file is named. No input makes the reader panic, and its time is linear in the
 //! length of the text.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use ipnetwork::IpNetwork;
@@ -16,6 +15,7 @@ use self::lexer::{Lexer, Token};
 use super::{date, escape};
 use crate::config::{Family, FamilyConfig};
 use crate::engine::vocab::{FoundFile, Repair};
+use crate::sorted::Set;
 use crate::time::Calendar;
 
 mod item;
@@ -31,7 +31,7 @@ const ITEM_WORDS_MAX: usize = 4;
 /// The whole text of a prefix file.
 pub fn write(
     family_config: &FamilyConfig,
-    prefixes: &BTreeSet<IpNetwork>,
+    prefixes: &Set<IpNetwork>,
     stamp: &Calendar,
     pid: u32,
 ) -> String {
@@ -69,7 +69,7 @@ pub fn read(text: &[u8], family: Family, variable: &str, dummy: &IpNetwork) -> F
         family,
         variable,
         ours: None,
-        others: BTreeSet::new(),
+        others: Set::new(),
         other_name: None,
         in_ours: false,
         problem: None,
@@ -98,9 +98,9 @@ struct Reader<'a> {
     family: Family,
     variable: &'a str,
     /// The prefixes of the list that has the right name.
-    ours: Option<BTreeSet<IpNetwork>>,
+    ours: Option<Set<IpNetwork>>,
     /// Those of all others.
-    others: BTreeSet<IpNetwork>,
+    others: Set<IpNetwork>,
     other_name: Option<String>,
     /// Whether the list that is being read has the right name.
     in_ours: bool,
@@ -167,25 +167,23 @@ impl<'a> Reader<'a> {
 
     /// What follows `define NAME = [`.
     fn list(&mut self, name: &'a [u8], is_ours: bool) {
-        let mut prefixes = BTreeSet::new();
+        let mut prefixes = Set::new();
         self.in_ours = is_ours;
         self.items(&mut prefixes);
         if is_ours {
             if self.ours.is_some() {
                 self.complain(|| format!("{} is defined twice", quote(name)));
             }
-            self.ours
-                .get_or_insert_with(BTreeSet::new)
-                .append(&mut prefixes);
+            self.ours.get_or_insert_with(Set::new).extend(prefixes);
         } else {
-            self.others.append(&mut prefixes);
+            self.others.extend(prefixes);
             if self.other_name.is_none() {
                 self.other_name = Some(escape::visible_bytes(head(name)));
             }
         }
     }
 
-    fn items(&mut self, prefixes: &mut BTreeSet<IpNetwork>) {
+    fn items(&mut self, prefixes: &mut Set<IpNetwork>) {
         let mut words: Vec<&'a [u8]> = Vec::with_capacity(ITEM_WORDS_MAX);
         let mut after_comma = false;
         loop {
@@ -237,7 +235,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The words between two commas: one prefix, perhaps with blanks inside.
-    fn item(&mut self, words: &mut Vec<&'a [u8]>, prefixes: &mut BTreeSet<IpNetwork>) {
+    fn item(&mut self, words: &mut Vec<&'a [u8]>, prefixes: &mut Set<IpNetwork>) {
         match words.as_slice() {
             [] => (),
             [word] => {
@@ -257,25 +255,21 @@ impl<'a> Reader<'a> {
         words.clear();
     }
 
-    fn words_without_comma(
-        &mut self,
-        words: &mut Vec<&'a [u8]>,
-        prefixes: &mut BTreeSet<IpNetwork>,
-    ) {
+    fn words_without_comma(&mut self, words: &mut Vec<&'a [u8]>, prefixes: &mut Set<IpNetwork>) {
         self.complain(|| format!("no comma behind {}", quote(words[0])));
         for word in words.drain(..) {
             self.prefix(word, prefixes);
         }
     }
 
-    fn prefix(&mut self, word: &[u8], prefixes: &mut BTreeSet<IpNetwork>) {
+    fn prefix(&mut self, word: &[u8], prefixes: &mut Set<IpNetwork>) {
         match parse(word) {
             Some(parsed) => self.take(parsed, word, prefixes),
             None => self.complain(|| format!("{} is no prefix", quote(word))),
         }
     }
 
-    fn take(&mut self, parsed: Parsed, word: &[u8], prefixes: &mut BTreeSet<IpNetwork>) {
+    fn take(&mut self, parsed: Parsed, word: &[u8], prefixes: &mut Set<IpNetwork>) {
         let Parsed { prefix, oddity } = parsed;
         if Family::of(&prefix) != self.family {
             // A list of another name may well be for the other family.

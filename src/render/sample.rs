@@ -1,6 +1,5 @@
 //! A small world for the tests of this wing: services in every state, both families, fixed clocks.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use crate::engine::snapshot::{
     FamilyCounters, FamilyView, HostCounters, Reloads, ServiceCounters, ServiceView, Snapshot,
 };
 use crate::engine::vocab::{LastRun, Obstacle, Reason, Refusal, Status, Verdict};
+use crate::sorted::Set;
 use crate::time::{Calendar, Mono, Now, Wall};
 
 pub const PID: u32 = 4711;
@@ -75,7 +75,7 @@ pub fn config(name: &str, prefixes: &[&str]) -> Rc<ServiceConfig> {
 /// What a [`Snapshot`] borrows.
 pub struct World {
     pub services: Vec<(Rc<ServiceConfig>, Option<LastRun>)>,
-    written: [BTreeSet<IpNetwork>; 2],
+    written: [Set<IpNetwork>; 2],
     trouble: Obstacle,
 }
 
@@ -123,7 +123,7 @@ pub fn world() -> World {
     let v4 = ["10.52.12.1/32", "10.52.0.0/16"];
     World {
         services,
-        written: [v4.into_iter().map(net).collect(), BTreeSet::new()],
+        written: [v4.into_iter().map(net).collect(), Set::new()],
         trouble: Obstacle::Bird(Refusal::Said("x.conf:1:1 syntax error".to_string())),
     }
 }

@@ -1,6 +1,5 @@
 //! One attempt to make file and BIRD agree with what is wanted: write what differs, then reconfigure.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ipnetwork::IpNetwork;
@@ -11,6 +10,7 @@ use crate::config::Family;
 use crate::engine::notice::What;
 use crate::engine::vocab::{Accepted, Action, JobId, Obstacle, Refusal};
 use crate::engine::{Desk, Owner, Timer};
+use crate::sorted::Set;
 use crate::time::Mono;
 
 /// The pause after the first failed attempt, from its beginning; it doubles with each.
@@ -322,7 +322,7 @@ fn file_is_written(
     routes: &mut Routes4or6,
     now: Mono,
     family: Family,
-    content: BTreeSet<IpNetwork>,
+    content: Set<IpNetwork>,
 ) {
     routes.counters.files_written += 1;
     let path = routes.config.prefix_file.clone();

@@ -5,7 +5,6 @@
 //! two at once, never two within `bird_update_interval`, and what changes meanwhile only makes the set differ again. A
 //! failed attempt is repeated, after a growing pause, until file, BIRD and what is wanted agree.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use ipnetwork::IpNetwork;
 use super::snapshot::FamilyCounters;
 use super::vocab::{FoundFile, JobId, Repair};
 use crate::config::{DaemonConfig, Family, FamilyConfig, Via};
+use crate::sorted::Set;
 use crate::time::Mono;
 use crate::wheel::TimerId;
 use trouble::Trouble;
@@ -26,11 +26,11 @@ mod trouble;
 #[derive(Debug)]
 pub(super) struct Routes4or6 {
     pub config: FamilyConfig,
-    pub wanted: BTreeSet<IpNetwork>,
+    pub wanted: Set<IpNetwork>,
     /// What the file announces, as far as is known.
-    pub written: BTreeSet<IpNetwork>,
+    pub written: Set<IpNetwork>,
     /// What was found in the file and belongs to no check; it stays there until the first update.
-    pub strangers: BTreeSet<IpNetwork>,
+    pub strangers: Set<IpNetwork>,
     /// It has not been sorted yet what of the file is claimed.
     new: bool,
     /// The file must be written even if the sets are equal.
@@ -38,12 +38,12 @@ pub(super) struct Routes4or6 {
     pub counters: FamilyCounters,
     pub trouble: Option<Trouble>,
     /// What is being written at this moment.
-    writing: Option<BTreeSet<IpNetwork>>,
+    writing: Option<Set<IpNetwork>>,
 }
 
 impl Routes4or6 {
-    fn content(&self) -> BTreeSet<IpNetwork> {
-        self.wanted.union(&self.strangers).copied().collect()
+    fn content(&self) -> Set<IpNetwork> {
+        self.wanted.union(&self.strangers)
     }
 
     fn differs(&self) -> bool {
@@ -118,9 +118,9 @@ impl Routes {
                     Some(old) if old.config == *config => old,
                     old => Routes4or6 {
                         config: config.clone(),
-                        wanted: BTreeSet::new(),
+                        wanted: Set::new(),
                         written: file.prefixes,
-                        strangers: BTreeSet::new(),
+                        strangers: Set::new(),
                         new: true,
                         repair: file.repair,
                         counters: old.map(|old| old.counters).unwrap_or_default(),
@@ -241,7 +241,7 @@ impl Routes {
             return None;
         }
         routes.new = false;
-        let (wanted, strangers): (BTreeSet<_>, BTreeSet<_>) =
+        let (wanted, strangers): (Set<_>, Set<_>) =
             routes.written.iter().copied().partition(claimed);
         routes.wanted = wanted;
         let found = (!strangers.is_empty()).then(|| {
@@ -267,7 +267,7 @@ impl Routes {
                 .into_iter()
                 .partition(&claimed);
             routes.strangers = strangers;
-            routes.wanted.extend::<BTreeSet<_>>(claimed);
+            routes.wanted.extend::<Set<_>>(claimed);
         }
     }
 
@@ -300,7 +300,7 @@ impl Routes {
     }
 
     /// Everything that is wanted in the files, of both families.
-    pub fn announced(&self) -> BTreeSet<IpNetwork> {
+    pub fn announced(&self) -> Set<IpNetwork> {
         self.families
             .iter()
             .flatten()

@@ -1,6 +1,7 @@
 //! Configurations and worlds for the tests.
 
 use super::*;
+use crate::sorted::Set;
 
 pub fn net(text: &str) -> IpNetwork {
     text.parse().expect("a prefix")
@@ -94,7 +95,7 @@ pub fn world(config: Config, found: &[&str]) -> World {
         warnings: Vec::new(),
         files: Family::ALL.map(file),
         addresses,
-        maintenance: BTreeSet::new(),
+        maintenance: Set::new(),
     }
 }
 

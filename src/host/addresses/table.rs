@@ -1,15 +1,14 @@
 //! Who has which address, by number of the interface; names are applied when the whole is asked for. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::message::{Assigned, Body};
 use crate::engine::vocab::Addresses;
+use crate::sorted::{Map, Set};
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Table {
-    names: BTreeMap<u32, String>,
+    names: Map<u32, String>,
     /// Usable addresses only, and no empty sets.
-    assigned: BTreeMap<u32, BTreeSet<Assigned>>,
+    assigned: Map<u32, Set<Assigned>>,
 }
 
 impl Table {
@@ -32,7 +31,10 @@ impl Table {
                 index,
                 address,
                 usable: true,
-            } => self.assigned.entry(*index).or_default().insert(*address),
+            } => self
+                .assigned
+                .get_or_insert_with(*index, Set::new)
+                .insert(*address),
             Body::Address { index, address, .. } | Body::AddressGone { index, address } => {
                 self.remove(*index, address)
             }

@@ -28,7 +28,7 @@ fn files_come_and_go() {
     let (one, two) = (dir.join("one"), dir.join("two"));
     fs::write(&two, "").unwrap();
     let mut watch = watch(&[&one, &two, &one]);
-    assert_eq!(watch.present(), BTreeSet::from([two.clone()]));
+    assert_eq!(watch.present(), Set::from([two.clone()]));
     assert!(seen(&mut watch).is_empty());
     fs::write(&one, "").unwrap();
     assert_eq!(seen(&mut watch), came(&one));
@@ -36,7 +36,7 @@ fn files_come_and_go() {
     assert!(seen(&mut watch).is_empty());
     fs::remove_file(&two).unwrap();
     assert_eq!(seen(&mut watch), went(&two));
-    assert_eq!(watch.present(), BTreeSet::from([one.clone()]));
+    assert_eq!(watch.present(), Set::from([one.clone()]));
     fs::write(dir.join("other"), "").unwrap();
     fs::rename(&one, dir.join("third")).unwrap();
     assert_eq!(seen(&mut watch), went(&one));

@@ -1,6 +1,5 @@
 //! The one place where the engine's actions become system calls.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use ipnetwork::IpNetwork;
@@ -16,6 +15,7 @@ use crate::host::sys::poll::Slot;
 use crate::host::{disk, sys};
 use crate::render::bird_reply::ReplyReader;
 use crate::render::prefix_list;
+use crate::sorted::Set;
 
 impl Reactor {
     /// Does what the engine asks for, in its order; what comes of it at once waits as an event.
@@ -120,7 +120,7 @@ impl Reactor {
     fn write_prefix_file(
         &mut self,
         family: Family,
-        prefixes: &BTreeSet<IpNetwork>,
+        prefixes: &Set<IpNetwork>,
     ) -> Result<(), String> {
         let Some(config) = &self.daemon.families[family.index()] else {
             return Ok(());

@@ -1,6 +1,5 @@
 //! How the daemon comes to life, and how it reads its configuration again.
 
-use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,6 +21,7 @@ use crate::host::sys::{clock, limits, signal};
 use crate::host::{disk, maintenance, probe, sys};
 use crate::render::prefix_list;
 use crate::render::record::Record;
+use crate::sorted::Set;
 use crate::time::{Mono, Now};
 
 /// The hidden one-shot that resolves the name of the log server for the daemon.
@@ -188,7 +188,7 @@ fn raise_descriptors(config: &Config) -> Result<(), String> {
     }
 }
 
-fn maintenance_files(config: &Config) -> BTreeSet<PathBuf> {
+fn maintenance_files(config: &Config) -> Set<PathBuf> {
     config
         .services
         .iter()
@@ -218,7 +218,7 @@ fn world(
 
 fn find_file(family: Family, settings: &FamilyConfig) -> FoundFile {
     let repair = |repair| FoundFile {
-        prefixes: BTreeSet::new(),
+        prefixes: Set::new(),
         repair: Some(repair),
     };
     match disk::read_bounded(&settings.prefix_file, PREFIX_FILE_MAX) {

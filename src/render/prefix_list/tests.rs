@@ -2,6 +2,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::config::{CommandLine, Via};
+use crate::sorted::Set;
 
 const DUMMY4: &str = "10.189.200.255/32";
 
@@ -9,7 +10,7 @@ fn net(text: &str) -> IpNetwork {
     text.parse().unwrap()
 }
 
-fn nets(texts: &[&str]) -> BTreeSet<IpNetwork> {
+fn nets(texts: &[&str]) -> Set<IpNetwork> {
     texts.iter().copied().map(net).collect()
 }
 
@@ -64,7 +65,7 @@ fn written_as_bird_reads_it() {
     );
     let text = write(
         &family("ACAST6_PS_ADVERTISE", "2001:db8::1/128"),
-        &BTreeSet::new(),
+        &Set::new(),
         &stamp(),
         1,
     );

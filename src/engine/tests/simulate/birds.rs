@@ -1,12 +1,13 @@
 //! Every BIRD of the made-up world: what it has read, how it answers, and how often it has been bothered.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::chance::Chance;
 use super::plan;
 use crate::config::*;
 use crate::engine::vocab::*;
+use crate::sorted::Set;
 use crate::time::Mono;
 use ipnetwork::IpNetwork;
 
@@ -34,7 +35,7 @@ const HEALTHS: [Health; 8] = [
     Health::Stubborn,
 ];
 
-pub type Files = [BTreeSet<IpNetwork>; 2];
+pub type Files = [Set<IpNetwork>; 2];
 
 pub struct Bird {
     pub health: Health,
@@ -144,7 +145,7 @@ impl Birds {
 
 /// Prefixes of which BIRD may not know: a command of a service was to tell it.
 #[derive(Default)]
-pub struct LeftToCommands(BTreeSet<IpNetwork>);
+pub struct LeftToCommands(Set<IpNetwork>);
 
 impl LeftToCommands {
     pub fn add(&mut self, config: &Config) {
@@ -153,7 +154,7 @@ impl LeftToCommands {
             .iter()
             .filter(|service| service.custom_cmd.is_some())
         {
-            self.0.extend(&service.prefixes);
+            self.0.extend(service.prefixes.iter().copied());
         }
     }
 
@@ -165,8 +166,8 @@ impl LeftToCommands {
             .retain(|net| Family::of(net) != family || left.0.contains(net));
     }
 
-    pub fn differ(&self, file: &BTreeSet<IpNetwork>, view: &BTreeSet<IpNetwork>) -> Vec<IpNetwork> {
-        let differing = file.symmetric_difference(view);
+    pub fn differ(&self, file: &Set<IpNetwork>, view: &Set<IpNetwork>) -> Vec<IpNetwork> {
+        let differing = file.difference(view).chain(view.difference(file));
         differing
             .filter(|net| !self.0.contains(*net))
             .copied()

@@ -1,6 +1,6 @@
 //! What must be the case, worked out from the history of events alone, and written another way than the engine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::plan;
 use crate::config::*;
 use crate::engine::vocab::*;
+use crate::sorted::Set;
 use crate::time::Mono;
 use ipnetwork::IpNetwork;
 
@@ -116,16 +117,16 @@ pub struct Model {
     pub daemon: DaemonConfig,
     pub services: Vec<Modelled>,
     /// What the files are to announce for services, and what else is left in them.
-    pub wanted: [BTreeSet<IpNetwork>; 2],
-    pub strangers: [BTreeSet<IpNetwork>; 2],
-    pub assigned: BTreeSet<IpNetwork>,
-    pub maintenance: BTreeSet<PathBuf>,
+    pub wanted: [Set<IpNetwork>; 2],
+    pub strangers: [Set<IpNetwork>; 2],
+    pub assigned: Set<IpNetwork>,
+    pub maintenance: Set<PathBuf>,
     pub changed_at: [Mono; 2],
     pub stopping: bool,
 }
 
 impl Model {
-    pub fn start(world: &World, assigned: BTreeSet<IpNetwork>, now: Mono) -> Model {
+    pub fn start(world: &World, assigned: Set<IpNetwork>, now: Mono) -> Model {
         let mut model = Model {
             daemon: world.config.daemon.clone(),
             services: Vec::new(),
@@ -149,16 +150,16 @@ impl Model {
     }
 
     fn meet_file(&mut self, world: &World, family: Family) {
-        let claimed: BTreeSet<IpNetwork> = self.claims().into_keys().collect();
+        let claimed: Set<IpNetwork> = self.claims().into_keys().collect();
         let index = family.index();
         let found = match self.daemon.families[index] {
             Some(_) => world.files[index].prefixes.clone(),
-            None => BTreeSet::new(),
+            None => Set::new(),
         };
-        self.wanted[index] = &found & &claimed;
+        self.wanted[index] = common(&found, &claimed);
         self.strangers[index] = match self.daemon.purge_ip_prefixes {
-            true => BTreeSet::new(),
-            false => &found - &claimed,
+            true => Set::new(),
+            false => found.difference(&claimed).copied().collect(),
         };
     }
 
@@ -196,7 +197,7 @@ impl Model {
         for prefix in before.keys().filter(|prefix| !claims.contains_key(*prefix)) {
             let index = Family::of(prefix).index();
             if self.wanted[index].remove(prefix) | self.strangers[index].contains(prefix) {
-                self.strangers[index].clear();
+                self.strangers[index] = Set::new();
             }
         }
         self.changed_at = [now; 2];
@@ -206,12 +207,12 @@ impl Model {
 
     /// What was announced in the old file and still has a service is announced in the new one as well.
     fn move_to_other_file(&mut self, world: &World, family: Family) {
-        let claimed: BTreeSet<IpNetwork> = self.claims().into_keys().collect();
+        let claimed: Set<IpNetwork> = self.claims().into_keys().collect();
         let index = family.index();
-        let announced = &(&self.wanted[index] | &self.strangers[index]) & &claimed;
+        let announced = common(&self.wanted[index].union(&self.strangers[index]), &claimed);
         self.meet_file(world, family);
         if self.daemon.families[index].is_some() && !announced.is_subset(&self.wanted[index]) {
-            self.strangers[index].clear();
+            self.strangers[index] = Set::new();
             self.wanted[index].extend(announced);
         }
     }
@@ -238,7 +239,7 @@ impl Model {
                 false
             };
             if news {
-                self.strangers[index].clear();
+                self.strangers[index] = Set::new();
                 self.changed_at[index] = now;
             }
         }
@@ -361,13 +362,18 @@ impl Model {
         self.settle(now);
     }
 
-    pub fn file(&self, family: Family) -> BTreeSet<IpNetwork> {
-        &self.wanted[family.index()] | &self.strangers[family.index()]
+    pub fn file(&self, family: Family) -> Set<IpNetwork> {
+        self.wanted[family.index()].union(&self.strangers[family.index()])
     }
 }
 
 /// All addresses that the assigned prefixes need.
-pub fn addresses(assigned: &BTreeSet<IpNetwork>) -> Addresses {
+fn common(one: &Set<IpNetwork>, other: &Set<IpNetwork>) -> Set<IpNetwork> {
+    let both = one.iter().filter(|prefix| other.contains(*prefix));
+    both.copied().collect()
+}
+
+pub fn addresses(assigned: &Set<IpNetwork>) -> Addresses {
     let mut addresses = Addresses::default();
     for prefix in plan::all_prefixes() {
         if assigned.contains(&prefix) {

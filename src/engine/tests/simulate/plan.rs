@@ -1,12 +1,12 @@
 //! Configurations by chance, and what an operator may make of one.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::chance::Chance;
 use crate::config::*;
 use crate::engine::tests::{config, net, service};
+use crate::sorted::Set;
 use ipnetwork::IpNetwork;
 
 /// Prefixes that belong to one service at a time, and those that may be shared.
@@ -119,7 +119,7 @@ impl Plan {
     }
 
     fn free_prefixes(&self) -> Vec<&'static str> {
-        let used: BTreeSet<IpNetwork> = self
+        let used: Set<IpNetwork> = self
             .services
             .iter()
             .flat_map(|service| service.prefixes.iter().copied())

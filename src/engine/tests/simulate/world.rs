@@ -13,6 +13,7 @@ use super::plan::{self, Plan};
 use crate::config::*;
 use crate::engine::tests::{Bench, Job};
 use crate::engine::vocab::*;
+use crate::sorted::Set;
 use crate::time::Mono;
 use ipnetwork::IpNetwork;
 
@@ -103,7 +104,7 @@ impl Life {
         mut chance: Chance,
         mut birds: Birds,
         files: Files,
-        assigned: BTreeSet<IpNetwork>,
+        assigned: Set<IpNetwork>,
         unclean: bool,
         journal: &mut Journal,
     ) -> Life {
@@ -120,7 +121,7 @@ impl Life {
         }
         let world = World {
             addresses: model::addresses(&assigned),
-            maintenance: BTreeSet::new(),
+            maintenance: Set::new(),
             warnings: Vec::new(),
             files: found,
             config,

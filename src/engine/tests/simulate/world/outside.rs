@@ -217,7 +217,7 @@ impl Life {
         let engine = &self.bench.engine;
         self.model.compare(&engine.snapshot());
         let [four, six] = &self.model.wanted;
-        assert_eq!(engine.routes.announced(), four | six, "what is wanted");
+        assert_eq!(engine.routes.announced(), four.union(six), "what is wanted");
         let known: BTreeSet<JobId> = engine.desk.jobs.keys().copied().collect();
         let running: BTreeSet<JobId> = self.bench.jobs.keys().copied().collect();
         assert_eq!(
