@@ -6,6 +6,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 SEED ?=
 # Tests wait more than they work: more of them at a time than there are cores.
 TEST_THREADS ?= 4
+BENCH_TARGET := $(shell uname -m)-unknown-linux-musl
 # bird, birdc and ip live there.
 export PATH := $(PATH):/usr/sbin:/sbin
 
@@ -36,7 +37,9 @@ lint: ## formatting, clippy, shellcheck; warnings are errors
 demo: ## a service, this daemon, BIRD and a BGP peer, in network namespaces of their own
 	@contrib/demo/demo.sh
 
-bench: ## compare with the reference and with the floor
+bench: ## build static binaries, compare them with the reference and with the floor
+	@contrib/cross/build $(BENCH_TARGET)
+	@contrib/cross/build --minimal $(BENCH_TARGET)
 	@tests/bench/run
 
 fuzz: ## fuzz the parsers (installs cargo-fuzz from crates.io)

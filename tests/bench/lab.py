@@ -1,6 +1,7 @@
 """Where the measurements take place: tools, tiny programs, a namespace of our own, and who takes part."""
 
 import os
+import platform
 import shutil
 import statistics
 import subprocess
@@ -23,7 +24,10 @@ STATIC = ("watch", "startup", "floor", "spawn")
 FLAGS = ["-O2", "-Wall", "-Wextra", "-static"]
 BARE_FLAGS = ["-ffreestanding", "-fno-stack-protector", "-fno-pie", "-no-pie", "-nostdlib", "-fcf-protection=none"]
 REFERENCES = (ROOT / "target/reference-venv/bin/anycast-healthchecker", Path("/tmp/refvenv/bin/anycast-healthchecker"))
-OURS = ROOT / "target/x86_64-unknown-linux-musl/release/anycast-healthchecker"
+# What contrib/cross/build leaves there.
+TARGET = f"{platform.machine()}-unknown-linux-musl"
+OURS = ROOT / f"target/cross/{TARGET}/release/anycast-healthchecker"
+MINIMAL = ROOT / f"target/minimal/{TARGET}/release/anycast-healthchecker"
 BUILT = ROOT / "target/bench"
 
 
