@@ -29,6 +29,7 @@ use service::Service;
 use snapshot::Reloads;
 use vocab::{Action, Addresses, Event, JobId, Obstacle, World};
 
+pub mod addresses;
 mod change;
 mod checks;
 mod claims;
@@ -141,7 +142,7 @@ pub struct Engine {
     order: Vec<ServiceId>,
     /// Who names a prefix.
     claims: Claims,
-    addresses: Addresses,
+    addresses: Rc<Addresses>,
     maintenance: Set<PathBuf>,
     /// Runs that are due, first come first served.
     queue: VecDeque<ServiceId>,
@@ -174,7 +175,7 @@ impl Engine {
             vacant: Vec::new(),
             order: Vec::new(),
             claims: Claims::default(),
-            addresses: Addresses::default(),
+            addresses: Rc::default(),
             maintenance: Set::new(),
             queue: VecDeque::new(),
             running: 0,

@@ -4,6 +4,7 @@
 //! and comes back through `check_rise`.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use super::notice::What;
 use super::service::{Input, Service, State};
@@ -12,7 +13,7 @@ use super::{Engine, ServiceId, Stage};
 use crate::time::Mono;
 
 impl Engine {
-    pub(super) fn addresses_changed(&mut self, now: Mono, addresses: Addresses) {
+    pub(super) fn addresses_changed(&mut self, now: Mono, addresses: Rc<Addresses>) {
         self.addresses = addresses;
         for id in self.order.clone() {
             self.look_outside(now, id);

@@ -3,16 +3,16 @@
 //! [`Event`] goes in, [`Action`] comes out; what is to be said is a [`Notice`](super::notice::Notice) inside an
 //! action. The enums are closed: whoever reads them knows everything that can happen and everything that can be done.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use ipnetwork::IpNetwork;
 
+pub use super::addresses::Addresses;
 use super::notice::Notice;
 use crate::config::{Complaint, Config, Family, ServiceConfig, Via};
-use crate::sorted::{Map, Set};
+use crate::sorted::Set;
 use crate::time::Mono;
 
 /// One child process or one conversation with BIRD. Never used twice while the daemon runs.
@@ -45,7 +45,7 @@ pub enum Event {
         outcome: Result<(), String>,
     },
     /// The addresses of the host, complete, after a change.
-    Addresses(Addresses),
+    Addresses(Rc<Addresses>),
     /// A maintenance file has appeared or is gone.
     Maintenance { path: PathBuf, present: bool },
     /// SIGURG.
@@ -100,7 +100,7 @@ pub struct World {
     pub warnings: Vec<Complaint>,
     /// By [`Family::index`]; what was found for each family that is enabled.
     pub files: [FoundFile; 2],
-    pub addresses: Addresses,
+    pub addresses: Rc<Addresses>,
     /// Those maintenance files that exist.
     pub maintenance: Set<PathBuf>,
 }
@@ -240,50 +240,6 @@ pub enum Refusal {
     /// The command or the connection could not be made.
     Unreachable(String),
     TimedOut,
-}
-
-/// The usable addresses of the host, by interface.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Addresses {
-    by_interface: Map<String, Set<IpAddr>>,
-}
-
-impl Addresses {
-    pub fn insert(&mut self, interface: &str, address: IpAddr) {
-        match self.by_interface.get_mut(interface) {
-            Some(addresses) => {
-                addresses.insert(address);
-            }
-            None => {
-                self.by_interface
-                    .insert(interface.to_string(), Set::from([address]));
-            }
-        }
-    }
-
-    /// Whether some address of `interface` lies within `prefix`. An interface that does not exist has none.
-    pub fn covers(&self, interface: &str, prefix: &IpNetwork) -> bool {
-        let Some(addresses) = self.by_interface.get(interface) else {
-            return false;
-        };
-        let (first, last) = (prefix.network(), last_address(prefix));
-        addresses
-            .starting_at(&first)
-            .first()
-            .is_some_and(|address| *address <= last)
-    }
-}
-
-/// The highest address of a prefix (`ipnetwork` calls it the broadcast address, for v6 too).
-fn last_address(prefix: &IpNetwork) -> IpAddr {
-    match prefix {
-        IpNetwork::V4(net) => IpAddr::V4(Ipv4Addr::from(
-            u32::from(net.network()) | !u32::from(net.mask()),
-        )),
-        IpNetwork::V6(net) => IpAddr::V6(Ipv6Addr::from(
-            u128::from(net.network()) | !u128::from(net.mask()),
-        )),
-    }
 }
 
 /// The state of a service as others see it.

@@ -9,11 +9,11 @@ mod table;
 
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::rc::Rc;
 
 use self::message::{Body, Messages};
-use self::table::Table;
 use super::sys::netlink::{self, Received, Socket};
-use crate::engine::vocab::Addresses;
+use crate::engine::addresses::{Addresses, Assigned};
 
 /// What the kernel puts into one datagram of a dump at most.
 const DUMP_BUFFER: usize = 32 * 1024;
@@ -39,14 +39,9 @@ pub enum Change {
 
 pub struct Watch {
     socket: Socket,
-    table: Table,
+    table: Rc<Addresses>,
     stale: bool,
     buffer: Box<[u8]>,
-}
-
-/// The addresses of now, for modes that run once.
-pub fn dump() -> io::Result<Addresses> {
-    Ok(dump_table()?.addresses())
 }
 
 impl Watch {
@@ -55,7 +50,7 @@ impl Watch {
         let socket = Socket::subscribed()?;
         Ok(Watch {
             socket,
-            table: dump_table()?,
+            table: Rc::new(dump()?),
             stale: false,
             buffer: vec![0; NOTE_BUFFER].into_boxed_slice(),
         })
@@ -66,8 +61,8 @@ impl Watch {
         self.socket.fd()
     }
 
-    pub fn addresses(&self) -> Addresses {
-        self.table.addresses()
+    pub fn addresses(&self) -> Rc<Addresses> {
+        self.table.clone()
     }
 
     /// Takes in what the kernel has told since the last time.
@@ -78,7 +73,9 @@ impl Watch {
                 Ok(Received::Messages(bytes)) => {
                     for message in Messages::of(bytes) {
                         match message.map(|message| message.body) {
-                            Some(body) if self.table.apply(&body) => change = Change::Changed,
+                            Some(body) if table::apply(&mut self.table, &body) => {
+                                change = Change::Changed;
+                            }
                             Some(_) => {}
                             None => self.stale = true,
                         }
@@ -124,19 +121,21 @@ impl Watch {
     }
 }
 
-/// A table from a dump of all links and addresses, on a socket of its own.
-fn dump_table() -> io::Result<Table> {
+/// The addresses of now: a dump of all links and addresses, on a socket of its own.
+pub fn dump() -> io::Result<Addresses> {
     let socket = Socket::for_dumps()?;
     let mut buffer = vec![0; DUMP_BUFFER];
     let mut sequence = 0;
-    let mut table = Table::default();
+    let mut table = Addresses::default();
     for _ in 0..DUMP_TRIES {
-        table = Table::default();
+        table = Addresses::default();
         let mut whole = true;
         for kind in [netlink::RTM_GETLINK, netlink::RTM_GETADDR] {
             sequence += 1;
             socket.request_dump(kind, sequence)?;
-            whole &= read_dump(&socket, sequence, &mut buffer, &mut table)?;
+            let mut assigned = Vec::new();
+            whole &= read_dump(&socket, sequence, &mut buffer, &mut table, &mut assigned)?;
+            table.assign(&assigned);
         }
         if whole {
             break;
@@ -145,12 +144,14 @@ fn dump_table() -> io::Result<Table> {
     Ok(table)
 }
 
-/// Reads the answer to one request; false if the kernel says that a change interrupted it.
+/// Reads the answer to one request; false if the kernel says that a change interrupted it. Addresses are only
+/// gathered, to be put in order together.
 fn read_dump(
     socket: &Socket,
     sequence: u32,
     buffer: &mut [u8],
-    table: &mut Table,
+    table: &mut Addresses,
+    assigned: &mut Vec<(u32, Assigned)>,
 ) -> io::Result<bool> {
     let mut whole = true;
     for _ in 0..DUMP_DATAGRAMS {
@@ -168,9 +169,16 @@ fn read_dump(
             match message.body {
                 Body::End { errno: 0 } => return Ok(whole),
                 Body::End { errno } => return Err(io::Error::from_raw_os_error(errno)),
-                body => {
-                    table.apply(&body);
-                }
+                Body::Link { index, name } => table.name(index, &name),
+                Body::Address {
+                    index,
+                    address,
+                    usable: true,
+                } => assigned.push((index, address)),
+                Body::Address { .. }
+                | Body::LinkGone { .. }
+                | Body::AddressGone { .. }
+                | Body::Other => {}
             }
         }
     }

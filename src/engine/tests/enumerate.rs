@@ -116,7 +116,7 @@ fn play(steps: &[Step], rise: u32, fall: u32, announced: bool) {
             Step::Pass | Step::Fail | Step::TimeOut | Step::CannotStart => {
                 run_ends(&mut bench, *step)
             }
-            Step::AddressLost => bench.event(Event::Addresses(Addresses::default())),
+            Step::AddressLost => bench.event(Event::Addresses(Rc::default())),
             Step::AddressBack => bench.event(Event::Addresses(all_addresses.clone())),
             Step::RunNow => bench.event(Event::RunNow),
         }

@@ -94,7 +94,7 @@ pub fn world(config: Config, found: &[&str]) -> World {
         config,
         warnings: Vec::new(),
         files: Family::ALL.map(file),
-        addresses,
+        addresses: Rc::new(addresses),
         maintenance: Set::new(),
     }
 }

@@ -239,7 +239,7 @@ fn disabled_services_are_what_on_disabled_says() {
     let mut bench = Bench::new(world(config(services), &[B]));
     assert!(bench.in_file(A) && !bench.in_file(B));
     bench.event(Event::RunNow);
-    bench.event(Event::Addresses(Addresses::default()));
+    bench.event(Event::Addresses(Rc::default()));
     bench.pass(seconds(60), pass);
     assert!(bench.started.is_empty() && bench.in_file(A));
 }

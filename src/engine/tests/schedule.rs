@@ -161,7 +161,7 @@ fn what_began_without_the_address_says_nothing() {
     let world = world(config([service("a", "192.0.2.1/32")]), &["192.0.2.1/32"]);
     let addresses = world.addresses.clone();
     let mut bench = Bench::new(world);
-    bench.event(Event::Addresses(Addresses::default()));
+    bench.event(Event::Addresses(Rc::default()));
     assert_eq!(
         (bench.status("a"), bench.in_file("192.0.2.1/32")),
         (Status::Down, false)

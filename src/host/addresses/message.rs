@@ -5,6 +5,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnetwork::IpNetwork;
+
+use crate::engine::addresses::Assigned;
 use crate::host::sys::netlink::{
     NLMSG_DONE, NLMSG_ERROR, RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK,
 };
@@ -58,16 +61,6 @@ pub enum Body {
     },
     /// Nothing that matters here.
     Other,
-}
-
-/// What tells one assignment from another: an interface may have the same address with two lengths or two
-/// peers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Assigned {
-    pub local: IpAddr,
-    pub length: u8,
-    /// The other end of a point-to-point link; else `local` again.
-    pub peer: IpAddr,
 }
 
 /// The messages of one datagram. After one that can't be understood (`None`) there are no more.
@@ -144,19 +137,17 @@ fn link(kind: u16, payload: &[u8]) -> Option<Body> {
     if kind == RTM_DELLINK {
         return Some(Body::LinkGone { index });
     }
-    let mut name = None;
     for attribute in Attributes::of(&payload[LINK_HEADER..]) {
         if let (IFLA_IFNAME, value) = attribute? {
             let end = value.iter().position(|&byte| byte == 0);
             let bytes = &value[..end.unwrap_or(value.len())];
-            // A name may be any bytes; one that is not UTF-8 is in no configuration.
-            name = Some(String::from_utf8_lossy(bytes).into_owned());
+            // A name may be any bytes; one that is not UTF-8 is in no configuration. What follows the name is not
+            // looked at: an emulator of the other byte order does not translate all of it.
+            let name = String::from_utf8_lossy(bytes).into_owned();
+            return Some(Body::Link { index, name });
         }
     }
-    Some(match name {
-        Some(name) => Body::Link { index, name },
-        None => Body::Other,
-    })
+    Some(Body::Other)
 }
 
 fn address(kind: u16, payload: &[u8]) -> Option<Body> {
@@ -180,9 +171,8 @@ fn address(kind: u16, payload: &[u8]) -> Option<Body> {
         return Some(Body::Other);
     };
     let address = Assigned {
-        local,
-        length: header[1],
-        peer: first.unwrap_or(local),
+        local: IpNetwork::new(local, header[1]).ok()?,
+        peer: first.filter(|first| *first != local),
     };
     if kind == RTM_DELADDR {
         return Some(Body::AddressGone { index, address });

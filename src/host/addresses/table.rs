@@ -1,73 +1,45 @@
-//! Who has which address, by number of the interface; names are applied when the whole is asked for. Pure.
+//! What a message of the kernel means for the table of addresses. Pure.
+//!
+//! The table is shared with the engine, which keeps the one that it was given: it is copied before a change, and only
+//! if there is one, as the kernel says many things twice.
 
-use super::message::{Assigned, Body};
-use crate::engine::vocab::Addresses;
-use crate::sorted::{Map, Set};
+use std::rc::Rc;
 
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Table {
-    names: Map<u32, String>,
-    /// Usable addresses only, and no empty sets.
-    assigned: Map<u32, Set<Assigned>>,
+use super::message::Body;
+use crate::engine::addresses::Addresses;
+
+/// Takes a message in; true if that changed anything.
+pub fn apply(table: &mut Rc<Addresses>, body: &Body) -> bool {
+    let news = match body {
+        Body::Link { index, name } => !table.has_name(*index, name),
+        Body::LinkGone { index } => table.knows(*index),
+        Body::Address {
+            index,
+            address,
+            usable,
+        } => table.has(*index, address) != *usable,
+        Body::AddressGone { index, address } => table.has(*index, address),
+        Body::End { .. } | Body::Other => false,
+    };
+    if news {
+        change(Rc::make_mut(table), body);
+    }
+    news
 }
 
-impl Table {
-    /// Takes a message in; true if that changed anything.
-    pub fn apply(&mut self, body: &Body) -> bool {
-        match body {
-            Body::Link { index, name } => {
-                if self.names.get(index) == Some(name) {
-                    return false;
-                }
-                self.names.insert(*index, name.clone());
-                true
-            }
-            Body::LinkGone { index } => {
-                let named = self.names.remove(index).is_some();
-                // The kernel tells of each address, too, but later or not at all.
-                self.assigned.remove(index).is_some() || named
-            }
-            Body::Address {
-                index,
-                address,
-                usable: true,
-            } => self
-                .assigned
-                .get_or_insert_with(*index, Set::new)
-                .insert(*address),
-            Body::Address { index, address, .. } | Body::AddressGone { index, address } => {
-                self.remove(*index, address)
-            }
-            Body::End { .. } | Body::Other => false,
+fn change(table: &mut Addresses, body: &Body) {
+    match body {
+        Body::Link { index, name } => table.name(*index, name),
+        // The kernel tells of each address, too, but later or not at all.
+        Body::LinkGone { index } => table.forget(*index),
+        Body::Address {
+            index,
+            address,
+            usable: true,
+        } => table.assign(&[(*index, *address)]),
+        Body::Address { index, address, .. } | Body::AddressGone { index, address } => {
+            table.remove(*index, address);
         }
-    }
-
-    #[cfg(test)]
-    pub fn has_link(&self, name: &str) -> bool {
-        self.names.values().any(|known| known == name)
-    }
-
-    fn remove(&mut self, index: u32, address: &Assigned) -> bool {
-        let Some(addresses) = self.assigned.get_mut(&index) else {
-            return false;
-        };
-        let removed = addresses.remove(address);
-        if addresses.is_empty() {
-            self.assigned.remove(&index);
-        }
-        removed
-    }
-
-    pub fn addresses(&self) -> Addresses {
-        let mut all = Addresses::default();
-        for (index, addresses) in &self.assigned {
-            // Without a name it is a link of which the kernel has not told yet, or no longer.
-            if let Some(name) = self.names.get(index) {
-                for address in addresses {
-                    all.insert(name, address.local);
-                }
-            }
-        }
-        all
+        Body::End { .. } | Body::Other => {}
     }
 }

@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, Hasher};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use super::troubles::Troubles;
 use super::voice::{self, Voice};
@@ -10,8 +11,8 @@ use super::{Config, DaemonConfig, Event, Handled, HostCounters, Reactor, Source}
 use crate::config::load::{Loaded, load};
 use crate::config::{Complaint, Family, FamilyConfig, Level, LogConfig, Severity};
 use crate::engine::Engine;
-use crate::engine::vocab::{FoundFile, Repair, World};
-use crate::host::addresses::{self, Watch};
+use crate::engine::vocab::{Addresses, FoundFile, Repair, World};
+use crate::host::addresses::{Change, Watch};
 use crate::host::instance::Instance;
 use crate::host::job::Jobs;
 use crate::host::log::{self, Form};
@@ -200,7 +201,7 @@ fn maintenance_files(config: &Config) -> Set<PathBuf> {
 fn world(
     config: Config,
     warnings: Vec<Complaint>,
-    addresses: crate::engine::vocab::Addresses,
+    addresses: Rc<Addresses>,
     maintenance: &maintenance::Watch,
 ) -> World {
     let found = |family: Family| match &config.daemon.families[family.index()] {
@@ -264,10 +265,9 @@ impl Reactor {
             .reconfigure(&config.daemon.log, &config.services, now);
         self.maintenance = maintenance::Watch::new(maintenance_files(&config), now);
         // The engine is told everything; changes from here on come as notifications.
-        let addresses = match addresses::dump() {
-            Ok(addresses) => addresses,
-            Err(_) => self.addresses.addresses(),
-        };
+        let refreshed = self.addresses.refresh();
+        self.take_addresses(refreshed.map(|_| Change::None));
+        let addresses = self.addresses.addresses();
         self.troubles.rename(&config.daemon);
         let mut daemon = config.daemon.clone();
         // It was taken at the start and is held for life.

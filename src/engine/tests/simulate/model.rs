@@ -373,12 +373,12 @@ fn common(one: &Set<IpNetwork>, other: &Set<IpNetwork>) -> Set<IpNetwork> {
     both.copied().collect()
 }
 
-pub fn addresses(assigned: &Set<IpNetwork>) -> Addresses {
+pub fn addresses(assigned: &Set<IpNetwork>) -> Rc<Addresses> {
     let mut addresses = Addresses::default();
     for prefix in plan::all_prefixes() {
         if assigned.contains(&prefix) {
             addresses.insert("lo", prefix.ip());
         }
     }
-    addresses
+    Rc::new(addresses)
 }
