@@ -104,7 +104,7 @@ impl Engine {
         let claims = &self.claims;
         let strangers = self
             .routes
-            .adopt_file(family, purge, |prefix| claims.any_on(*prefix));
+            .adopt_file(family, purge, &|prefix| claims.any_on(*prefix));
         if let (Some((path, prefixes)), removed) = (strangers, purge) {
             self.desk.say(What::WithoutCheck {
                 path,
@@ -169,7 +169,7 @@ impl Engine {
         let (tally, gone, fresh) = self.exchange_services(now, &config);
         self.index_claims();
         let claims = &self.claims;
-        self.routes.claim(|prefix| claims.any_on(*prefix));
+        self.routes.claim(&|prefix| claims.any_on(*prefix));
         self.routes.set_pace(&self.daemon);
         if new_families {
             self.change_families(files);

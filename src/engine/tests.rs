@@ -159,7 +159,7 @@ impl Bench {
                     let outcome = match self.disk_full || self.full[family.index()] {
                         true => Err("no space left on device".to_string()),
                         false => {
-                            self.files[family.index()] = prefixes;
+                            self.files[family.index()] = (*prefixes).clone();
                             Ok(())
                         }
                     };

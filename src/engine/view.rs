@@ -68,7 +68,7 @@ impl Engine {
         let bird_agrees = channel.is_none_or(|channel| !channel.bird_due && channel.idle());
         Some(FamilyView {
             family,
-            written: &routes.written,
+            written: routes.lists.written(),
             settled: bird_agrees && self.routes.file_settled(family),
             trouble,
             counters: routes.counters,

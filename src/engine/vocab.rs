@@ -83,7 +83,7 @@ pub enum Action {
     /// Replace the prefix file by one that holds the dummy and these prefixes.
     WriteFile {
         family: Family,
-        prefixes: Set<IpNetwork>,
+        prefixes: Rc<Set<IpNetwork>>,
     },
     /// Bring the metrics file up to date, if there is one.
     WriteMetrics,

@@ -1,5 +1,6 @@
 //! One attempt to make file and BIRD agree with what is wanted: write what differs, then reconfigure.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use ipnetwork::IpNetwork;
@@ -78,7 +79,7 @@ impl Routes {
                 continue;
             };
             if routes.differs() {
-                let prefixes = routes.content();
+                let prefixes = routes.lists.content();
                 routes.writing = Some(prefixes.clone());
                 desk.act(Action::WriteFile { family, prefixes });
                 left += 1;
@@ -322,7 +323,7 @@ fn file_is_written(
     routes: &mut Routes4or6,
     now: Mono,
     family: Family,
-    content: Set<IpNetwork>,
+    content: Rc<Set<IpNetwork>>,
 ) {
     routes.counters.files_written += 1;
     let path = routes.config.prefix_file.clone();
@@ -342,10 +343,18 @@ fn file_is_written(
             repair,
         });
     }
-    let added: Vec<_> = content.difference(&routes.written).copied().collect();
-    let removed: Vec<_> = routes.written.difference(&content).copied().collect();
+    let added: Vec<_> = content
+        .difference(routes.lists.written())
+        .copied()
+        .collect();
+    let removed: Vec<_> = routes
+        .lists
+        .written()
+        .difference(&content)
+        .copied()
+        .collect();
     let left = content.len();
-    routes.written = content;
+    routes.lists.is_written(content);
     if !added.is_empty() || !removed.is_empty() {
         desk.say(What::FileWritten {
             family,

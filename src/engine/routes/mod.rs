@@ -17,40 +17,31 @@ use crate::config::{DaemonConfig, Family, FamilyConfig, Via};
 use crate::sorted::Set;
 use crate::time::Mono;
 use crate::wheel::TimerId;
+use lists::Lists;
 use trouble::Trouble;
 
 mod attempt;
+mod lists;
 mod trouble;
 
 /// One family: its file and its counters.
 #[derive(Debug)]
 pub(super) struct Routes4or6 {
     pub config: FamilyConfig,
-    pub wanted: Set<IpNetwork>,
-    /// What the file announces, as far as is known.
-    pub written: Set<IpNetwork>,
-    /// What was found in the file and belongs to no check; it stays there until the first update.
-    pub strangers: Set<IpNetwork>,
-    /// It has not been sorted yet what of the file is claimed.
+    pub lists: Lists,
+    /// It has not been sorted out yet what of the file is claimed.
     new: bool,
     /// The file must be written even if the sets are equal.
     pub repair: Option<Repair>,
     pub counters: FamilyCounters,
     pub trouble: Option<Trouble>,
     /// What is being written at this moment.
-    writing: Option<Set<IpNetwork>>,
+    writing: Option<Rc<Set<IpNetwork>>>,
 }
 
 impl Routes4or6 {
-    fn content(&self) -> Set<IpNetwork> {
-        self.wanted.union(&self.strangers)
-    }
-
     fn differs(&self) -> bool {
-        self.repair.is_some()
-            || self.written.len() != self.wanted.len() + self.strangers.len()
-            || !self.wanted.is_subset(&self.written)
-            || !self.strangers.is_subset(&self.written)
+        self.repair.is_some() || !self.lists.agree()
     }
 }
 
@@ -118,9 +109,7 @@ impl Routes {
                     Some(old) if old.config == *config => old,
                     old => Routes4or6 {
                         config: config.clone(),
-                        wanted: Set::new(),
-                        written: file.prefixes,
-                        strangers: Set::new(),
+                        lists: Lists::found(file.prefixes),
                         new: true,
                         repair: file.repair,
                         counters: old.map(|old| old.counters).unwrap_or_default(),
@@ -175,17 +164,12 @@ impl Routes {
         let Some(routes) = self.families[family.index()].as_mut() else {
             return false;
         };
-        let news = match announced {
-            true => routes.wanted.insert(prefix),
-            // A stranger that a service has just laid claim to, or has just let go, stands in the file all the same.
-            false => routes.wanted.remove(&prefix) || routes.strangers.contains(&prefix),
+        let Some(strange) = routes.lists.want(prefix, announced) else {
+            return false;
         };
-        if news {
-            // Strangers go with the first update, and no command of a service knows of them.
-            let strange = !std::mem::take(&mut routes.strangers).is_empty();
-            self.touch(family, tell_bird || strange);
-        }
-        news
+        // Strangers go with the first update, and no command of a service knows of them.
+        self.touch(family, tell_bird || strange);
+        true
     }
 
     /// Has the next settlement look at a family without waiting for a pause.
@@ -234,40 +218,25 @@ impl Routes {
         &mut self,
         family: Family,
         purge: bool,
-        claimed: impl Fn(&IpNetwork) -> bool,
+        claimed: &dyn Fn(&IpNetwork) -> bool,
     ) -> Option<(PathBuf, Vec<IpNetwork>)> {
         let routes = self.families[family.index()].as_mut()?;
         if !routes.new {
             return None;
         }
         routes.new = false;
-        let (wanted, strangers): (Set<_>, Set<_>) =
-            routes.written.iter().copied().partition(claimed);
-        routes.wanted = wanted;
-        let found = (!strangers.is_empty()).then(|| {
-            (
-                routes.config.prefix_file.clone(),
-                strangers.iter().copied().collect(),
-            )
-        });
-        let must_write = routes.repair.is_some() || purge && !strangers.is_empty();
-        if !purge {
-            routes.strangers = strangers;
-        }
-        if must_write {
+        let strangers = routes.lists.sort_out(purge, claimed);
+        let path = routes.config.prefix_file.clone();
+        if routes.differs() {
             self.touch(family, true);
         }
-        found
+        (!strangers.is_empty()).then(|| (path, strangers.into_iter().collect()))
     }
 
     /// What was found without a check and has one by now is its service's.
-    pub fn claim(&mut self, claimed: impl Fn(&IpNetwork) -> bool) {
+    pub fn claim(&mut self, claimed: &dyn Fn(&IpNetwork) -> bool) {
         for routes in self.families.iter_mut().flatten() {
-            let (claimed, strangers) = std::mem::take(&mut routes.strangers)
-                .into_iter()
-                .partition(&claimed);
-            routes.strangers = strangers;
-            routes.wanted.extend::<Set<_>>(claimed);
+            routes.lists.claim(claimed);
         }
     }
 
@@ -304,14 +273,14 @@ impl Routes {
         self.families
             .iter()
             .flatten()
-            .flat_map(|routes| routes.wanted.iter().copied())
+            .flat_map(|routes| routes.lists.wanted().iter().copied())
             .collect()
     }
 
     pub fn advertises(&self, prefix: &IpNetwork) -> bool {
         self.families[Family::of(prefix).index()]
             .as_ref()
-            .is_some_and(|routes| routes.written.contains(prefix))
+            .is_some_and(|routes| routes.lists.written().contains(prefix))
     }
 
     #[cfg(test)]
