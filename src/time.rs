@@ -4,6 +4,7 @@
 //! engine can be driven by a test that invents the time, and a step of the wall clock changes no schedule.
 //! A plain integer is never a time, and a `Mono` is never mixed up with a `Wall`.
 
+use std::num::NonZeroU64;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
@@ -33,6 +34,26 @@ impl Add<Duration> for Mono {
     fn add(self, span: Duration) -> Mono {
         let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
         Mono(self.0.saturating_add(micros))
+    }
+}
+
+/// A span in whole microseconds: half the size of a `Duration`, for what is kept thousands of times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(
+    /// One more than it is, so that having none takes no room of its own.
+    NonZeroU64,
+);
+
+impl From<Duration> for Span {
+    fn from(span: Duration) -> Span {
+        let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        Span(NonZeroU64::MIN.saturating_add(micros))
+    }
+}
+
+impl From<Span> for Duration {
+    fn from(span: Span) -> Duration {
+        Duration::from_micros(span.0.get() - 1)
     }
 }
 
@@ -96,4 +117,21 @@ pub struct Calendar {
     pub micros: u32,
     /// Seconds east of UTC.
     pub offset: i32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_a_duration_in_half_the_room() {
+        for micros in [0, 1, 999_999, 86_400_000_000, u64::MAX - 1] {
+            let span = Duration::from_micros(micros);
+            assert_eq!(Duration::from(Span::from(span)), span);
+        }
+        assert_eq!(size_of::<Option<Span>>(), 8);
+        // Longer than anything lasts.
+        let most = Duration::from_micros(u64::MAX - 1);
+        assert_eq!(Duration::from(Span::from(Duration::MAX)), most);
+    }
 }

@@ -101,6 +101,11 @@ impl<K: Copy> Wheel<K> {
         self.release(timer.index);
     }
 
+    /// When an armed timer fires.
+    pub fn deadline(&self, timer: &TimerId) -> Mono {
+        self.entries[timer.index as usize].deadline
+    }
+
     /// The earliest deadline, exactly.
     pub fn next_deadline(&mut self) -> Option<Mono> {
         if self.armed == 0 {

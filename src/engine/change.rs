@@ -56,7 +56,8 @@ impl Engine {
         self.maintenance = maintenance;
         self.routes.configure(&config.daemon, files);
         self.routes.connect();
-        let mut fresh = Vec::new();
+        self.services.reserve_exact(config.services.len());
+        let mut fresh = Vec::with_capacity(config.services.len());
         for config in &config.services {
             fresh.push(self.adopt(now, config.clone(), config.on_start));
         }

@@ -39,20 +39,15 @@ impl Engine {
         let Some(service) = self.services[id.0 as usize].as_mut() else {
             return;
         };
-        if let Some((_, timer)) = service.next_run.take() {
-            self.desk.wheel.cancel(timer);
-        }
-        let timer = self.desk.wheel.arm(at, Timer::Run(id));
-        service.next_run = Some((at, timer));
+        self.desk.cancel(service.next_run.take());
+        service.next_run = Some(self.desk.wheel.arm(at, Timer::Run(id)));
     }
 
     pub(super) fn disarm_run(&mut self, id: ServiceId) {
         let Some(service) = self.services[id.0 as usize].as_mut() else {
             return;
         };
-        if let Some((_, timer)) = service.next_run.take() {
-            self.desk.wheel.cancel(timer);
-        }
+        self.desk.cancel(service.next_run.take());
     }
 
     /// The planned moment of a run has come.
@@ -168,9 +163,9 @@ impl Engine {
             return self.enqueue(id);
         }
         let fast = service.config.fast_interval.filter(|_| service.counting());
-        if let (Some(fast), Some((planned, _))) = (fast, &service.next_run) {
+        if let (Some(fast), Some(timer)) = (fast, &service.next_run) {
             let soon = now.max(started + fast);
-            if soon < *planned {
+            if soon < self.desk.wheel.deadline(timer) {
                 self.arm_run(id, soon);
             }
         }

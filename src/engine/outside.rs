@@ -68,7 +68,7 @@ impl Engine {
         let next = service.next_slot(now);
         if let Some(change) = change {
             self.log_repeats(id);
-            self.changed(id, change, None, String::new());
+            self.changed(id, change, None, "");
         }
         match (was_checkable, checkable) {
             (true, false) => self.disarm_run(id),

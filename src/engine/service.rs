@@ -18,9 +18,10 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::snapshot::ServiceCounters;
 use super::vocab::{JobId, LastRun, Reason, Status, Verdict};
 use crate::config::{Announce, ServiceConfig};
-use crate::time::Mono;
+use crate::time::{Mono, Span};
 use crate::wheel::TimerId;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,15 +71,21 @@ pub struct Run {
     pub overran: bool,
 }
 
-/// What is counted; the last change is where the present state began.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Counters {
-    pub passed: u64,
-    pub failed: u64,
-    pub timed_out: u64,
-    pub not_started: u64,
-    pub first_time_out: Option<Mono>,
-    pub changes: u64,
+/// The last completed run.
+#[derive(Debug)]
+struct Ran {
+    verdict: Verdict,
+    took: Span,
+    ended: Mono,
+    first_line: Box<str>,
+}
+
+/// What most services never meet.
+#[derive(Debug, Default)]
+struct Mishaps {
+    timed_out: u64,
+    not_started: u64,
+    first_time_out: Option<Mono>,
 }
 
 #[derive(Debug)]
@@ -101,10 +108,14 @@ pub struct Service {
     pub queued: bool,
     /// A point of its grid: slots lie at whole intervals from here.
     pub grid: Mono,
-    pub next_run: Option<(Mono, TimerId)>,
-    pub last: Option<LastRun>,
-    pub duration: Option<Duration>,
-    pub counters: Counters,
+    pub next_run: Option<TimerId>,
+    last: Option<Ran>,
+    /// Of the last run that came to an end by itself.
+    duration: Option<Span>,
+    passed: u64,
+    failed: u64,
+    changes: u64,
+    mishaps: Option<Box<Mishaps>>,
     /// Its last run overran, which has been said.
     pub overruns: bool,
     /// The failure that was logged last, and how many like it came after.
@@ -134,7 +145,10 @@ impl Service {
             next_run: None,
             last: None,
             duration: None,
-            counters: Counters::default(),
+            passed: 0,
+            failed: 0,
+            changes: 0,
+            mishaps: None,
             overruns: false,
             logged: None,
             repeated: 0,
@@ -163,6 +177,64 @@ impl Service {
 
     pub fn state_value(&self) -> Option<i32> {
         self.state_value
+    }
+
+    pub fn last(&self) -> Option<LastRun<'_>> {
+        let ran = self.last.as_ref()?;
+        Some(LastRun {
+            verdict: ran.verdict,
+            took: ran.took.into(),
+            ended: ran.ended,
+            first_line: &ran.first_line,
+        })
+    }
+
+    pub fn duration(&self) -> Option<Duration> {
+        self.duration.map(Duration::from)
+    }
+
+    pub fn counters(&self) -> ServiceCounters {
+        let mishaps = self.mishaps.as_deref();
+        ServiceCounters {
+            passed: self.passed,
+            failed: self.failed,
+            timed_out: mishaps.map_or(0, |mishaps| mishaps.timed_out),
+            not_started: mishaps.map_or(0, |mishaps| mishaps.not_started),
+            first_time_out: mishaps.and_then(|mishaps| mishaps.first_time_out),
+            changes: self.changes,
+            last_change: (self.changes > 0).then_some(self.since),
+        }
+    }
+
+    /// Keeps what a run amounted to, and counts it.
+    pub fn ran(&mut self, run: LastRun<'_>) {
+        match run.verdict {
+            Verdict::Pass => self.passed += 1,
+            Verdict::Fail(_) | Verdict::Signal(_) => self.failed += 1,
+            Verdict::NotStarted(_) => self.mishaps.get_or_insert_default().not_started += 1,
+            Verdict::TimedOut => {
+                let mishaps = self.mishaps.get_or_insert_default();
+                mishaps.timed_out += 1;
+                mishaps.first_time_out.get_or_insert(run.ended);
+            }
+        }
+        if !matches!(run.verdict, Verdict::TimedOut | Verdict::NotStarted(_)) {
+            self.duration = Some(run.took.into());
+        }
+        self.last = Some(Ran {
+            verdict: run.verdict,
+            took: run.took.into(),
+            ended: run.ended,
+            first_line: run.first_line.into(),
+        });
+    }
+
+    /// What a run wrote before its time was up is known only when it is gone. Whether it was the last one.
+    pub fn timed_out_with(&mut self, first_line: &str) -> bool {
+        let last = self.last.as_mut();
+        let timed_out = last.filter(|last| last.verdict == Verdict::TimedOut);
+        let found = timed_out.map(|last| last.first_line = first_line.into());
+        found.is_some()
     }
 
     pub fn failures(&self) -> u32 {
@@ -307,7 +379,19 @@ impl Service {
             return None;
         }
         self.since = now;
-        self.counters.changes += 1;
+        self.changes += 1;
         Some(Change { from, to })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// There may be ten thousand of them, beside their configuration.
+    #[test]
+    fn a_service_is_small() {
+        let bytes = size_of::<Option<Service>>();
+        assert!(bytes <= 168, "{bytes}");
     }
 }

@@ -36,7 +36,7 @@ pub struct ServiceView<'a> {
     pub assigned: Vec<Option<bool>>,
     /// For each prefix of the service: does the prefix file on disk announce it?
     pub advertised: Vec<bool>,
-    pub last: Option<&'a LastRun>,
+    pub last: Option<LastRun<'a>>,
     /// `None`: no run is planned (disabled, no address).
     pub next_run: Option<Mono>,
     pub running: bool,

@@ -33,20 +33,14 @@ impl Engine {
                 verdict,
                 took,
                 ended: now,
-                first_line,
+                first_line: &first_line,
             };
             self.judge(now, id, last, Some(output));
         } else if let Some(service) = self.services[id.0 as usize].as_mut() {
-            // What a run wrote before its time was up is known only now.
-            if let Some(last) = service
-                .last
-                .as_mut()
-                .filter(|last| last.verdict == Verdict::TimedOut)
-            {
-                last.first_line = first_line;
-                if service.repeated == 0 && service.logged == Some(Verdict::TimedOut) {
-                    self.log_output(id, output);
-                }
+            let timed_out = service.timed_out_with(&first_line);
+            let told = service.repeated == 0 && service.logged == Some(Verdict::TimedOut);
+            if timed_out && told {
+                self.log_output(id, output);
             }
         }
         self.after_run(now, id, run.started);
@@ -71,7 +65,7 @@ impl Engine {
                     verdict,
                     took,
                     ended: now,
-                    first_line: failure.cause,
+                    first_line: &failure.cause,
                 },
                 None,
             );
@@ -95,7 +89,7 @@ impl Engine {
             verdict: Verdict::TimedOut,
             took,
             ended: now,
-            first_line: String::new(),
+            first_line: "",
         };
         self.judge(now, id, last, None);
     }
@@ -112,20 +106,15 @@ impl Engine {
     }
 
     /// What a verdict means for the service, and what is said of it.
-    fn judge(&mut self, now: Mono, id: ServiceId, last: LastRun, output: Option<Output>) {
+    fn judge(&mut self, now: Mono, id: ServiceId, last: LastRun<'_>, output: Option<Output>) {
         let Some(service) = self.services[id.0 as usize].as_mut() else {
             return;
         };
         let (verdict, took) = (last.verdict, last.took);
-        count(service, verdict, now);
-        if !matches!(verdict, Verdict::TimedOut | Verdict::NotStarted(_)) {
-            service.duration = Some(took);
-        }
+        service.ran(last);
         self.desk
             .say_of(service, What::CheckEnded { verdict, took });
         let failures_before = service.failures();
-        let line = last.first_line.clone();
-        service.last = Some(last);
         let input = match verdict.passed() {
             true => Input::Pass,
             false => Input::Fail(verdict),
@@ -137,7 +126,7 @@ impl Engine {
             (false, change) => self.log_failure(id, change.is_some(), output),
         }
         if let Some(change) = change {
-            self.changed(id, change, Some(took), line);
+            self.changed(id, change, Some(took), last.first_line);
         }
     }
 
@@ -184,11 +173,11 @@ impl Engine {
             return;
         };
         service.logged = Some(verdict);
-        let Some(last) = service.last.as_ref().filter(|_| !told) else {
+        let Some(last) = service.last().filter(|_| !told) else {
             return self.log_output(id, output.unwrap_or_default());
         };
         let cause = match verdict {
-            Verdict::NotStarted(_) => last.first_line.clone(),
+            Verdict::NotStarted(_) => last.first_line.to_string(),
             _ => String::new(),
         };
         let what = What::CheckFailed {
@@ -207,7 +196,7 @@ impl Engine {
     /// A service with the verdict of its last run.
     fn failed_service(&mut self, id: ServiceId) -> Option<(&mut Service, Verdict)> {
         let service = self.services[id.0 as usize].as_mut()?;
-        let verdict = service.last.as_ref()?.verdict;
+        let verdict = service.last()?.verdict;
         Some((service, verdict))
     }
 
@@ -232,7 +221,7 @@ impl Engine {
         id: ServiceId,
         change: Change,
         took: Option<Duration>,
-        first_line: String,
+        first_line: &str,
     ) {
         let Some(service) = self.services[id.0 as usize].as_ref() else {
             return;
@@ -245,23 +234,10 @@ impl Engine {
                 to,
                 reason,
                 took,
-                first_line,
+                first_line: first_line.to_string(),
             },
         );
         self.route(id);
-    }
-}
-
-fn count(service: &mut Service, verdict: Verdict, now: Mono) {
-    let counters = &mut service.counters;
-    match verdict {
-        Verdict::Pass => counters.passed += 1,
-        Verdict::Fail(_) | Verdict::Signal(_) => counters.failed += 1,
-        Verdict::NotStarted(_) => counters.not_started += 1,
-        Verdict::TimedOut => {
-            counters.timed_out += 1;
-            counters.first_time_out.get_or_insert(now);
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The engine as a [`Snapshot`], for whoever looks at it from outside.
 
 use super::service::{Service, State};
-use super::snapshot::{FamilyView, ServiceCounters, ServiceView, Snapshot};
+use super::snapshot::{FamilyView, ServiceView, Snapshot};
 use super::{Engine, Family, Obstacle, ServiceId};
 
 impl Engine {
@@ -45,12 +45,12 @@ impl Engine {
                 .iter()
                 .map(|prefix| self.routes.advertises(prefix))
                 .collect(),
-            last: service.last.as_ref(),
-            next_run: service.next_run.as_ref().map(|(at, _)| *at),
+            last: service.last(),
+            next_run: (service.next_run.as_ref()).map(|timer| self.desk.wheel.deadline(timer)),
             running: service.run.is_some(),
             state_value: service.state_value(),
-            duration: service.duration,
-            counters: counters(service),
+            duration: service.duration(),
+            counters: service.counters(),
         })
     }
 
@@ -73,18 +73,5 @@ impl Engine {
             trouble,
             counters: routes.counters,
         })
-    }
-}
-
-fn counters(service: &Service) -> ServiceCounters {
-    let counted = &service.counters;
-    ServiceCounters {
-        passed: counted.passed,
-        failed: counted.failed,
-        timed_out: counted.timed_out,
-        not_started: counted.not_started,
-        first_time_out: counted.first_time_out,
-        changes: counted.changes,
-        last_change: (counted.changes > 0).then(|| service.since()),
     }
 }

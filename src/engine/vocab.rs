@@ -280,11 +280,11 @@ pub enum Reason {
 }
 
 /// The last completed run of a check.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LastRun {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastRun<'a> {
     pub verdict: Verdict,
     pub took: Duration,
     pub ended: Mono,
     /// The first line of the output (stderr if it has any, else stdout), or why it could not be started.
-    pub first_line: String,
+    pub first_line: &'a str,
 }

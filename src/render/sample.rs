@@ -74,17 +74,17 @@ pub fn config(name: &str, prefixes: &[&str]) -> Rc<ServiceConfig> {
 
 /// What a [`Snapshot`] borrows.
 pub struct World {
-    pub services: Vec<(Rc<ServiceConfig>, Option<LastRun>)>,
+    pub services: Vec<(Rc<ServiceConfig>, Option<LastRun<'static>>)>,
     written: [Set<IpNetwork>; 2],
     trouble: Obstacle,
 }
 
-fn last(verdict: Verdict, micros: u64, first_line: &str) -> Option<LastRun> {
+fn last(verdict: Verdict, micros: u64, first_line: &'static str) -> Option<LastRun<'static>> {
     Some(LastRun {
         verdict,
         ended: at(7380.0),
         took: Duration::from_micros(micros),
-        first_line: first_line.to_string(),
+        first_line,
     })
 }
 
@@ -139,7 +139,7 @@ impl World {
             since: at(20.25),
             assigned: vec![Some(true); config.prefixes.len()],
             advertised: vec![true; config.prefixes.len()],
-            last: last.as_ref(),
+            last: *last,
             next_run: Some(at(7390.0)),
             running: false,
             state_value: Some(0),

@@ -169,7 +169,7 @@ fn cause_word(reason: &Reason) -> &'static str {
 fn reason(view: &ServiceView) -> String {
     let words = words::reason(view.reason, None, Some(view.config));
     match (&view.reason, view.last) {
-        (Reason::Failed { .. }, Some(last)) => words::with_first_line(&words, &last.first_line),
+        (Reason::Failed { .. }, Some(last)) => words::with_first_line(&words, last.first_line),
         _ => words,
     }
 }
@@ -181,7 +181,7 @@ fn last(view: &ServiceView, now: Now) -> Option<LastDoc> {
         result: result_word(last.verdict).to_string(),
         code: last.verdict.code(),
         duration_ms: millis(last.took),
-        first_line: last.first_line.clone(),
+        first_line: last.first_line.to_string(),
         ended: Some(ended),
         ended_unix: Some(ended_unix),
     })

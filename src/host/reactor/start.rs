@@ -39,10 +39,11 @@ pub fn run(source: Source) -> ExitCode {
     let Some((config, warnings)) = read_configuration(&source) else {
         return ExitCode::FAILURE;
     };
-    match prepare(source, &config, warnings) {
+    let log = config.daemon.log.clone();
+    match prepare(source, config, warnings) {
         Ok(reactor) => reactor.live(),
         Err(cause) => {
-            last_words(&config.daemon.log, &cause);
+            last_words(&log, &cause);
             ExitCode::FAILURE
         }
     }
@@ -78,11 +79,11 @@ fn datagram(text: &str, form: Form) -> String {
     voice::in_form(&record, form, &voice::host_name(), 0)
 }
 
-fn prepare(source: Source, config: &Config, warnings: Vec<Complaint>) -> Result<Reactor, String> {
+fn prepare(source: Source, config: Config, warnings: Vec<Complaint>) -> Result<Reactor, String> {
     let daemon = config.daemon.clone();
     // Raised before anything is opened; signals held before anybody can know our pid; the lock before anything is
     // touched.
-    let descriptors = raise_descriptors(config);
+    let descriptors = raise_descriptors(&config);
     // Signals before the pidfile: a SIGTERM between the two would leave that behind.
     let signals =
         signal::SignalFd::open().map_err(|error| failed("make the signal descriptor", &error))?;
@@ -93,14 +94,9 @@ fn prepare(source: Source, config: &Config, warnings: Vec<Complaint>) -> Result<
     let now = clock::now();
     hook_panics(&daemon.log);
     let voice = Voice::new(&daemon.log, &config.services, now.mono);
-    let maintenance = maintenance::Watch::new(maintenance_files(config), now.mono);
+    let maintenance = maintenance::Watch::new(maintenance_files(&config), now.mono);
     sweep(&daemon);
-    let world = world(
-        config.clone(),
-        warnings,
-        addresses.addresses(),
-        &maintenance,
-    );
+    let world = world(config, warnings, addresses.addresses(), &maintenance);
     let (engine, actions) = Engine::start(now.mono, world, seed(), instance.predecessor_died());
     let notify = Notify::from_env();
     let watchdog_at = notify
