@@ -4,6 +4,7 @@
 //! schedule, and a BIRD whose files are the same is not spoken to. The end is an update like any other, followed by the
 //! wait that the operator asked for, and bounded whatever BIRD does.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use super::notice::What;
 use super::service::Service;
 use super::vocab::{Action, FoundFile, World};
 use super::{Engine, Owner, ServiceId, Stage, Timer};
-use crate::config::{Announce, Complaint, Config, Family, ServiceConfig, Severity};
-use crate::sorted::{Map, Set};
+use crate::config::{Announce, Complaint, Family, ServiceConfig, Severity};
+use crate::sorted::Set;
 use crate::time::Mono;
 
 /// What the end may take beyond the reconfiguration and the wait: the files, and the reaping of what was killed.
@@ -28,18 +29,23 @@ struct Tally {
     unchanged: usize,
 }
 
+/// A service as it was before a reload.
+struct Gone {
+    service: Service,
+    /// There is one of that name still, with other settings.
+    lives_on: bool,
+}
+
 impl Engine {
     pub(super) fn take_up(&mut self, now: Mono, world: World, unclean: bool) {
-        for complaint in world.warnings {
-            self.desk.say(What::Configuration(complaint));
-        }
         let World {
             config,
+            warnings,
             files,
             addresses,
             maintenance,
-            ..
         } = world;
+        self.complain(warnings);
         let disabled = config
             .services
             .iter()
@@ -53,15 +59,16 @@ impl Engine {
             self.desk.say(What::NoServices);
         }
         self.addresses = addresses;
-        self.maintenance = maintenance;
         self.routes.configure(&config.daemon, files);
         self.routes.connect();
-        self.services.reserve_exact(config.services.len());
-        let mut fresh = Vec::with_capacity(config.services.len());
-        for config in &config.services {
-            fresh.push(self.adopt(now, config.clone(), config.on_start));
+        self.services.expect(config.services.len());
+        for config in config.services {
+            let on_start = config.on_start;
+            let service = Service::new(config, on_start, now);
+            let id = self.services.put(service);
+            self.services.order.push(id);
         }
-        self.order = fresh.clone();
+        self.look_for_maintenance(&maintenance);
         self.index_claims();
         for family in Family::ALL {
             self.meet_file(family);
@@ -69,30 +76,28 @@ impl Engine {
         if unclean {
             self.routes.tell_again();
         }
-        for id in fresh {
+        for id in self.services.order.clone() {
             self.bring_in(now, id);
         }
     }
 
-    /// Gives a service a place.
-    fn adopt(&mut self, now: Mono, config: Rc<ServiceConfig>, start: Announce) -> ServiceId {
-        let service = Some(Service::new(config, start, now));
-        match self.vacant.pop() {
-            Some(id) => {
-                self.services[id.0 as usize] = service;
-                id
-            }
-            None => {
-                self.services.push(service);
-                ServiceId((self.services.len() - 1) as u32)
-            }
+    fn complain(&mut self, complaints: Vec<Complaint>) {
+        for complaint in complaints {
+            self.desk.say(What::Configuration(complaint));
+        }
+    }
+
+    fn look_for_maintenance(&mut self, present: &Set<PathBuf>) {
+        for service in self.services.iter_mut() {
+            let path = service.config.maintenance_file.as_ref();
+            service.maintenance = path.is_some_and(|path| present.contains(path));
         }
     }
 
     fn index_claims(&mut self) {
-        let mut claims = Vec::with_capacity(self.order.len());
-        for id in &self.order {
-            if let Some(service) = &self.services[id.0 as usize] {
+        let mut claims = Vec::with_capacity(self.services.order.len());
+        for id in &self.services.order {
+            if let Some(service) = self.services.get(*id) {
                 claims.extend(service.config.prefixes.iter().map(|prefix| (*prefix, *id)));
             }
         }
@@ -118,7 +123,7 @@ impl Engine {
     /// Has a new service take effect: its prefixes, its circumstances, its schedule.
     fn bring_in(&mut self, now: Mono, id: ServiceId) {
         self.route(id);
-        let Some(service) = &self.services[id.0 as usize] else {
+        let Some(service) = self.services.get(id) else {
             return;
         };
         if service.config.disabled {
@@ -127,10 +132,7 @@ impl Engine {
             return;
         }
         self.look_outside(now, id);
-        if self.services[id.0 as usize]
-            .as_ref()
-            .is_some_and(Service::checkable)
-        {
+        if self.services.get(id).is_some_and(Service::checkable) {
             self.plan_first_run(now, id);
         }
     }
@@ -139,9 +141,7 @@ impl Engine {
         self.reloads.refused += 1;
         let errors = |complaint: &&Complaint| complaint.severity == Severity::Error;
         let problems = complaints.iter().filter(errors).count();
-        for complaint in complaints {
-            self.desk.say(What::Configuration(complaint));
-        }
+        self.complain(complaints);
         self.desk.say(What::ReloadRefused { problems });
         self.metrics_wanted = true;
     }
@@ -150,24 +150,22 @@ impl Engine {
         if self.stage != Stage::Running {
             return;
         }
-        for complaint in world.warnings {
-            self.desk.say(What::Configuration(complaint));
-        }
         let World {
             config,
+            warnings,
             files,
             addresses,
             maintenance,
-            ..
         } = world;
+        self.complain(warnings);
         self.reloads.good += 1;
         self.reloads.last_good = now;
         self.addresses = addresses;
-        self.maintenance = maintenance;
         let new_families = self.daemon.families != config.daemon.families;
         self.daemon = config.daemon.clone();
         let old_claims = std::mem::take(&mut self.claims);
-        let (tally, gone, fresh) = self.exchange_services(now, &config);
+        let (tally, gone, fresh) = self.exchange_services(now, config.services);
+        self.look_for_maintenance(&maintenance);
         self.index_claims();
         let claims = &self.claims;
         self.routes.claim(&|prefix| claims.any_on(*prefix));
@@ -175,9 +173,9 @@ impl Engine {
         if new_families {
             self.change_families(files);
         }
-        for service in &gone {
-            self.withdraw_removed(service);
-            self.take_over(service);
+        for gone in &gone {
+            self.withdraw_removed(gone);
+            self.take_over(&gone.service);
         }
         // A prefix that changed hands is settled by those who claim it now.
         for prefix in old_claims.prefixes() {
@@ -186,8 +184,8 @@ impl Engine {
                 self.route(id);
             }
         }
-        for id in self.order.clone() {
-            match fresh.contains(&id) {
+        for (id, fresh) in self.services.order.clone().into_iter().zip(fresh) {
+            match fresh {
                 true => self.bring_in(now, id),
                 false => self.look_outside(now, id),
             }
@@ -217,69 +215,73 @@ impl Engine {
             }
         }
         self.routes.tell_again();
-        for id in self.order.clone() {
+        for id in self.services.order.clone() {
             self.route(id);
         }
     }
 
-    /// Puts the new services in the place of the old ones, leaving alone what is the same. Gives back the removed ones
-    /// and the numbers of the new and the changed ones.
+    /// Puts the new services in the place of the old ones, leaving alone what is the same. Gives back those that are gone,
+    /// and for each that is there, in order, whether it is new or changed.
     fn exchange_services(
         &mut self,
         now: Mono,
-        config: &Config,
-    ) -> (Tally, Vec<Service>, Set<ServiceId>) {
+        services: Vec<Rc<ServiceConfig>>,
+    ) -> (Tally, Vec<Gone>, Vec<bool>) {
         let mut tally = Tally::default();
-        let mut fresh = Set::new();
-        let mut old: Map<String, ServiceId> = Map::new();
-        for id in std::mem::take(&mut self.order) {
-            if let Some(service) = &self.services[id.0 as usize] {
-                old.insert(service.config.name.clone(), id);
-            }
-        }
-        let mut order = Vec::with_capacity(config.services.len());
         let mut gone = Vec::new();
-        for new in &config.services {
-            let known = old.remove(&new.name);
-            let same = known.filter(|id| {
-                self.services[id.0 as usize]
-                    .as_ref()
-                    .is_some_and(|service| service.config == *new)
+        let mut fresh = Vec::with_capacity(services.len());
+        let mut old = self.by_name();
+        self.services.order.clear();
+        self.services.order.reserve_exact(services.len());
+        for new in services {
+            let place = old.binary_search_by(|(config, _)| config.name.cmp(&new.name));
+            let known = place.ok().and_then(|at| {
+                let (config, id) = &mut old[at];
+                Some((*config == new, id.take()?))
             });
-            let id = match (known, same) {
-                (_, Some(id)) => {
+            let start = match known {
+                Some((true, id)) => {
                     tally.unchanged += 1;
-                    id
+                    self.services.order.push(id);
+                    fresh.push(false);
+                    continue;
                 }
-                (Some(id), None) => {
+                Some((false, id)) => {
                     tally.changed += 1;
-                    gone.extend(self.dismiss(id));
-                    let id = self.adopt(now, new.clone(), Announce::Keep);
-                    fresh.insert(id);
-                    id
+                    gone.extend(self.dismiss(id, true));
+                    Announce::Keep
                 }
-                (None, None) => {
+                None => {
                     tally.added += 1;
-                    let id = self.adopt(now, new.clone(), new.on_start);
-                    fresh.insert(id);
-                    id
+                    new.on_start
                 }
             };
-            order.push(id);
+            let id = self.services.put(Service::new(new, start, now));
+            self.services.order.push(id);
+            fresh.push(true);
         }
-        for id in old.into_iter().map(|(_, id)| id) {
+        for id in old.into_iter().filter_map(|(_, id)| id) {
             tally.removed += 1;
-            gone.extend(self.dismiss(id));
+            gone.extend(self.dismiss(id, false));
         }
-        self.order = order;
         (tally, gone, fresh)
     }
 
+    /// The services in the order of their names.
+    fn by_name(&self) -> Vec<(Rc<ServiceConfig>, Option<ServiceId>)> {
+        let mut all = Vec::with_capacity(self.services.order.len());
+        for id in &self.services.order {
+            let service = self.services.get(*id);
+            all.extend(service.map(|service| (service.config.clone(), Some(*id))));
+        }
+        all.sort_unstable_by(|one, other| one.0.name.cmp(&other.0.name));
+        all
+    }
+
     /// Takes a service out, with its timers and its run.
-    fn dismiss(&mut self, id: ServiceId) -> Option<Service> {
+    fn dismiss(&mut self, id: ServiceId, lives_on: bool) -> Option<Gone> {
         self.disarm_run(id);
-        let mut service = self.services[id.0 as usize].take()?;
-        self.vacant.push(id);
+        let mut service = self.services.take(id)?;
         if service.queued {
             self.queue.retain(|queued| *queued != id);
         }
@@ -288,18 +290,14 @@ impl Engine {
             self.desk.jobs.insert(run.job, Owner::Orphan);
             self.desk.act(Action::Kill { job: run.job });
         }
-        Some(service)
+        Some(Gone { service, lives_on })
     }
 
     /// Withdraws what nobody claims any more. A command of the service is run with `down` only if all of it is gone: what
     /// lives on with other prefixes may be up all the time.
-    fn withdraw_removed(&mut self, service: &Service) {
-        let config = &service.config;
-        let lives_on = self.order.iter().any(|id| {
-            let other = self.services[id.0 as usize].as_ref();
-            other.is_some_and(|other| other.config.name == config.name)
-        });
-        let by_command = config.custom_cmd.is_some() && !lives_on;
+    fn withdraw_removed(&mut self, gone: &Gone) {
+        let config = &gone.service.config;
+        let by_command = config.custom_cmd.is_some() && !gone.lives_on;
         let mut withdrawn = false;
         for prefix in config
             .prefixes
@@ -321,7 +319,7 @@ impl Engine {
         for prefix in &gone.config.prefixes {
             let mut claims = self.claims.on(*prefix);
             let directly = claims.any(|id| {
-                let service = self.services[id.0 as usize].as_ref();
+                let service = self.services.get(id);
                 service.is_some_and(|service| service.config.custom_cmd.is_none())
             });
             if directly {
@@ -337,9 +335,9 @@ impl Engine {
         }
         self.desk.say(What::Stopping { signal });
         let before = self.routes.announced();
-        for id in self.order.clone() {
+        for id in self.services.order.clone() {
             self.disarm_run(id);
-            let Some(service) = self.services[id.0 as usize].as_mut() else {
+            let Some(service) = self.services.get_mut(id) else {
                 continue;
             };
             service.queued = false;
@@ -353,7 +351,7 @@ impl Engine {
             }
         }
         self.queue.clear();
-        for id in self.order.clone() {
+        for id in self.services.order.clone() {
             self.route(id);
         }
         let withdrew = !before.is_subset(&self.routes.announced());

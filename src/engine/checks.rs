@@ -25,7 +25,7 @@ impl Engine {
             0 => 0,
             splay => self.random_below(splay),
         });
-        let Some(service) = self.services[id.0 as usize].as_mut() else {
+        let Some(service) = self.services.get_mut(id) else {
             return;
         };
         service.grid = now + delay;
@@ -36,7 +36,7 @@ impl Engine {
     }
 
     pub(super) fn arm_run(&mut self, id: ServiceId, at: Mono) {
-        let Some(service) = self.services[id.0 as usize].as_mut() else {
+        let Some(service) = self.services.get_mut(id) else {
             return;
         };
         self.desk.cancel(service.next_run.take());
@@ -44,7 +44,7 @@ impl Engine {
     }
 
     pub(super) fn disarm_run(&mut self, id: ServiceId) {
-        let Some(service) = self.services[id.0 as usize].as_mut() else {
+        let Some(service) = self.services.get_mut(id) else {
             return;
         };
         self.desk.cancel(service.next_run.take());
@@ -52,7 +52,7 @@ impl Engine {
 
     /// The planned moment of a run has come.
     pub(super) fn slot_reached(&mut self, now: Mono, planned: Mono, id: ServiceId) {
-        let Some(service) = self.services[id.0 as usize].as_mut() else {
+        let Some(service) = self.services.get_mut(id) else {
             return;
         };
         service.next_run = None;
@@ -72,7 +72,7 @@ impl Engine {
 
     /// Puts a service into the queue of runs, once.
     pub(super) fn enqueue(&mut self, id: ServiceId) {
-        let Some(service) = self.services[id.0 as usize].as_mut() else {
+        let Some(service) = self.services.get_mut(id) else {
             return;
         };
         if !service.queued {
@@ -83,7 +83,7 @@ impl Engine {
 
     /// A run now, or as soon as the present one has ended.
     pub(super) fn run_soon(&mut self, id: ServiceId) {
-        let Some(service) = self.services[id.0 as usize].as_mut() else {
+        let Some(service) = self.services.get_mut(id) else {
             return;
         };
         match service.run {
@@ -97,11 +97,8 @@ impl Engine {
             return;
         }
         let mut services = 0;
-        for id in self.order.clone() {
-            if self.services[id.0 as usize]
-                .as_ref()
-                .is_some_and(Service::checkable)
-            {
+        for id in self.services.order.clone() {
+            if self.services.get(id).is_some_and(Service::checkable) {
                 services += 1;
                 self.run_soon(id);
             }
@@ -127,7 +124,7 @@ impl Engine {
     }
 
     fn start_run(&mut self, now: Mono, id: ServiceId) {
-        let Some(service) = self.services[id.0 as usize].as_mut() else {
+        let Some(service) = self.services.get_mut(id) else {
             return;
         };
         service.queued = false;
@@ -156,7 +153,7 @@ impl Engine {
 
     /// Plans what comes after a run: once more, or sooner than the grid while a rise or a fall is being counted.
     pub(super) fn after_run(&mut self, now: Mono, id: ServiceId, started: Mono) {
-        let Some(service) = self.services[id.0 as usize].as_mut() else {
+        let Some(service) = self.services.get_mut(id) else {
             return;
         };
         if std::mem::take(&mut service.again) {

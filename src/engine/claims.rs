@@ -2,7 +2,7 @@
 
 use ipnetwork::IpNetwork;
 
-use super::ServiceId;
+use super::services::ServiceId;
 
 #[derive(Debug, Default)]
 pub(super) struct Claims(Vec<(IpNetwork, ServiceId)>);

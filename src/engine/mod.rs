@@ -13,12 +13,11 @@
 //! takes up a configuration, reloads and stops, `view` shows it all to others.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::{Announce, DaemonConfig, Family, ServiceConfig};
-use crate::sorted::{Map, Set};
+use crate::sorted::Map;
 use crate::time::Mono;
 use crate::wheel::{TimerId, Wheel};
 use claims::Claims;
@@ -26,6 +25,7 @@ use customs::Customs;
 use notice::{Notice, What};
 use routes::Routes;
 use service::Service;
+use services::{ServiceId, Services};
 use snapshot::Reloads;
 use vocab::{Action, Addresses, Event, JobId, Obstacle, World};
 
@@ -38,6 +38,7 @@ pub mod notice;
 mod outside;
 mod routes;
 mod service;
+mod services;
 pub mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -49,10 +50,6 @@ pub use verdicts::first_line;
 
 /// Between two writes of the metrics file that a change of state asks for. The first goes at once.
 const METRICS_SPACING: Duration = Duration::from_millis(250);
-
-/// A service as long as the configuration holds it. Numbers of removed services are used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct ServiceId(u32);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Timer {
@@ -135,15 +132,10 @@ pub struct Engine {
     daemon: DaemonConfig,
     started: Mono,
     desk: Desk,
-    services: Vec<Option<Service>>,
-    /// Free places among them.
-    vacant: Vec<ServiceId>,
-    /// In the order of the configuration.
-    order: Vec<ServiceId>,
+    services: Services,
     /// Who names a prefix.
     claims: Claims,
     addresses: Rc<Addresses>,
-    maintenance: Set<PathBuf>,
     /// Runs that are due, first come first served.
     queue: VecDeque<ServiceId>,
     running: u32,
@@ -171,12 +163,9 @@ impl Engine {
                 last_job: 0,
                 out: Vec::new(),
             },
-            services: Vec::new(),
-            vacant: Vec::new(),
-            order: Vec::new(),
+            services: Services::default(),
             claims: Claims::default(),
             addresses: Rc::default(),
-            maintenance: Set::new(),
             queue: VecDeque::new(),
             running: 0,
             routes: Routes::default(),
@@ -284,7 +273,7 @@ impl Engine {
     fn not_killed(&mut self, now: Mono, job: JobId, pid: u32, cause: String) {
         match self.desk.jobs.get(&job).cloned() {
             Some(Owner::Check(id)) => {
-                if let Some(service) = &self.services[id.0 as usize] {
+                if let Some(service) = self.services.get(id) {
                     self.desk.say_of(service, What::NotKilled { pid, cause });
                 }
             }
@@ -308,17 +297,17 @@ impl Engine {
 
     /// Works out anew what is wanted for the prefixes of a service.
     fn route(&mut self, id: ServiceId) {
-        let Some(service) = &self.services[id.0 as usize] else {
+        let Some(service) = self.services.get(id) else {
             return;
         };
         let config = service.config.clone();
         let mut changed = None;
         for prefix in &config.prefixes {
-            let wanted = combine(self.claims.on(*prefix).filter_map(|id| {
-                self.services[id.0 as usize]
-                    .as_ref()
-                    .map(Service::contribution)
-            }));
+            let wanted = combine(
+                self.claims
+                    .on(*prefix)
+                    .filter_map(|id| self.services.get(id).map(Service::contribution)),
+            );
             let announced = match wanted {
                 Announce::Keep => continue,
                 Announce::Withdraw => false,

@@ -15,21 +15,18 @@ use crate::time::Mono;
 impl Engine {
     pub(super) fn addresses_changed(&mut self, now: Mono, addresses: Rc<Addresses>) {
         self.addresses = addresses;
-        for id in self.order.clone() {
+        for id in self.services.order.clone() {
             self.look_outside(now, id);
         }
     }
 
     pub(super) fn maintenance_changed(&mut self, now: Mono, path: PathBuf, present: bool) {
-        match present {
-            true => self.maintenance.insert(path.clone()),
-            false => self.maintenance.remove(&path),
-        };
-        for id in self.order.clone() {
-            let Some(service) = self.services[id.0 as usize].as_ref() else {
+        for id in self.services.order.clone() {
+            let Some(service) = self.services.get_mut(id) else {
                 continue;
             };
             if service.config.maintenance_file.as_ref() == Some(&path) {
+                service.maintenance = present;
                 if !present && service.state() == State::Held {
                     self.desk
                         .say_of(service, What::MaintenanceOver { path: path.clone() });
@@ -41,7 +38,7 @@ impl Engine {
 
     /// Holds a service down or releases it by what is the case outside: its addresses and its maintenance file.
     pub(super) fn look_outside(&mut self, now: Mono, id: ServiceId) {
-        let Some(service) = self.services[id.0 as usize].as_ref() else {
+        let Some(service) = self.services.get(id) else {
             return;
         };
         if self.stage != Stage::Running || service.state() == State::Disabled {
@@ -53,7 +50,7 @@ impl Engine {
             return;
         }
         let released = reason.is_none();
-        let Some(service) = self.services[id.0 as usize].as_mut() else {
+        let Some(service) = self.services.get_mut(id) else {
             return;
         };
         let change = service.input(reason.map_or(Input::Release, Input::Hold), now);
@@ -92,9 +89,6 @@ impl Engine {
                 return Some(Reason::AddressMissing { prefix: *prefix });
             }
         }
-        let path = config.maintenance_file.as_ref()?;
-        self.maintenance
-            .contains(path)
-            .then_some(Reason::Maintenance)
+        service.maintenance.then_some(Reason::Maintenance)
     }
 }

@@ -116,6 +116,8 @@ pub struct Service {
     failed: u64,
     changes: u64,
     mishaps: Option<Box<Mishaps>>,
+    /// Its maintenance file exists.
+    pub maintenance: bool,
     /// Its last run overran, which has been said.
     pub overruns: bool,
     /// The failure that was logged last, and how many like it came after.
@@ -149,6 +151,7 @@ impl Service {
             failed: 0,
             changes: 0,
             mishaps: None,
+            maintenance: false,
             overruns: false,
             logged: None,
             repeated: 0,

@@ -1,6 +1,7 @@
 //! The engine in an invented world: time jumps from deadline to deadline, nothing sleeps.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -307,7 +308,7 @@ impl Bench {
         );
         let mut timers =
             usize::from(engine.exit_timer.is_some()) + usize::from(engine.metrics_timer.is_some());
-        for service in engine.services.iter().flatten() {
+        for service in engine.services.iter() {
             timers += usize::from(service.next_run.is_some());
             timers += usize::from(
                 service
@@ -337,7 +338,7 @@ impl Bench {
         assert_eq!(running.count(), engine.running as usize);
         for prefix in &engine.claims.prefixes().collect::<Vec<_>>() {
             let claims = engine.claims.on(*prefix);
-            let states = claims.filter_map(|id| engine.services[id.0 as usize].as_ref());
+            let states = claims.filter_map(|id| engine.services.get(id));
             let all_up = states
                 .clone()
                 .all(|service| service.contribution() == Announce::Advertise);

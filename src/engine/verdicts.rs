@@ -36,7 +36,7 @@ impl Engine {
                 first_line: &first_line,
             };
             self.judge(now, id, last, Some(output));
-        } else if let Some(service) = self.services[id.0 as usize].as_mut() {
+        } else if let Some(service) = self.services.get_mut(id) {
             let timed_out = service.timed_out_with(&first_line);
             let told = service.repeated == 0 && service.logged == Some(Verdict::TimedOut);
             if timed_out && told {
@@ -75,7 +75,7 @@ impl Engine {
 
     /// The verdict is passed at once; that the group is gone is only a matter of tidiness.
     pub(super) fn check_timed_out(&mut self, now: Mono, id: ServiceId, job: JobId) {
-        let Some(service) = self.services[id.0 as usize].as_mut() else {
+        let Some(service) = self.services.get_mut(id) else {
             return;
         };
         let Some(run) = service.run.as_mut().filter(|run| run.job == job) else {
@@ -97,7 +97,7 @@ impl Engine {
     /// Takes the run off its service. `None`: the job belongs to nobody any more.
     fn end_run(&mut self, now: Mono, id: ServiceId, job: JobId) -> Option<(Box<Run>, Duration)> {
         self.running -= 1;
-        let service = self.services[id.0 as usize].as_mut()?;
+        let service = self.services.get_mut(id)?;
         let mut run = service.run.take_if(|run| run.job == job)?;
         self.desk.cancel(run.time_out.take());
         service.overruns &= run.overran;
@@ -107,7 +107,7 @@ impl Engine {
 
     /// What a verdict means for the service, and what is said of it.
     fn judge(&mut self, now: Mono, id: ServiceId, last: LastRun<'_>, output: Option<Output>) {
-        let Some(service) = self.services[id.0 as usize].as_mut() else {
+        let Some(service) = self.services.get_mut(id) else {
             return;
         };
         let (verdict, took) = (last.verdict, last.took);
@@ -131,7 +131,7 @@ impl Engine {
     }
 
     fn log_pass(&mut self, id: ServiceId, failures_before: u32) {
-        let Some(service) = self.services[id.0 as usize].as_mut() else {
+        let Some(service) = self.services.get_mut(id) else {
             return;
         };
         if service.state() == State::Up && failures_before > 0 {
@@ -148,7 +148,7 @@ impl Engine {
 
     /// Says how often the last failure was repeated in silence, and forgets it.
     pub(super) fn log_repeats(&mut self, id: ServiceId) {
-        let Some(service) = self.services[id.0 as usize].as_mut() else {
+        let Some(service) = self.services.get_mut(id) else {
             return;
         };
         let times = std::mem::take(&mut service.repeated);
@@ -187,7 +187,7 @@ impl Engine {
             of: service.config.fall,
             cause,
         };
-        if let Some(service) = &self.services[id.0 as usize] {
+        if let Some(service) = self.services.get(id) {
             self.desk.say_of(service, what);
         }
         self.log_output(id, output.unwrap_or_default());
@@ -195,13 +195,13 @@ impl Engine {
 
     /// A service with the verdict of its last run.
     fn failed_service(&mut self, id: ServiceId) -> Option<(&mut Service, Verdict)> {
-        let service = self.services[id.0 as usize].as_mut()?;
+        let service = self.services.get_mut(id)?;
         let verdict = service.last()?.verdict;
         Some((service, verdict))
     }
 
     fn log_output(&mut self, id: ServiceId, output: Output) {
-        let Some(service) = self.services[id.0 as usize].as_ref() else {
+        let Some(service) = self.services.get(id) else {
             return;
         };
         for (stream, captured) in [
@@ -223,7 +223,7 @@ impl Engine {
         took: Option<Duration>,
         first_line: &str,
     ) {
-        let Some(service) = self.services[id.0 as usize].as_ref() else {
+        let Some(service) = self.services.get(id) else {
             return;
         };
         let (from, to, reason) = (change.from, change.to, service.reason());

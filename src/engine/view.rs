@@ -6,7 +6,12 @@ use super::{Engine, Family, Obstacle, ServiceId};
 
 impl Engine {
     pub fn snapshot(&self) -> Snapshot<'_> {
-        let services = self.order.iter().filter_map(|id| self.view(*id)).collect();
+        let services = self
+            .services
+            .order
+            .iter()
+            .filter_map(|id| self.view(*id))
+            .collect();
         let families = Family::ALL
             .into_iter()
             .filter_map(|family| self.family_view(family))
@@ -26,7 +31,7 @@ impl Engine {
     }
 
     fn view(&self, id: ServiceId) -> Option<ServiceView<'_>> {
-        let service: &Service = self.services[id.0 as usize].as_ref()?;
+        let service: &Service = self.services.get(id)?;
         let config = &service.config;
         let looked_at = !config.ip_check_disabled && service.state() != State::Disabled;
         let assigned = |prefix| looked_at.then(|| self.addresses.covers(&config.interface, prefix));
@@ -34,10 +39,7 @@ impl Engine {
             config,
             status: service.status(),
             reason: service.reason(),
-            maintenance: config
-                .maintenance_file
-                .as_ref()
-                .is_some_and(|path| self.maintenance.contains(path)),
+            maintenance: service.maintenance,
             since: service.since(),
             assigned: config.prefixes.iter().map(assigned).collect(),
             advertised: config

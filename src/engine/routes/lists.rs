@@ -105,12 +105,12 @@ impl Lists {
 
     /// What was found without a check and has one by now is its service's.
     pub fn claim(&mut self, claimed: &dyn Fn(&IpNetwork) -> bool) {
-        if self.strangers.is_empty() {
-            return;
+        for prefix in std::mem::take(&mut self.strangers) {
+            match claimed(&prefix) {
+                true => Rc::make_mut(&mut self.wanted).insert(prefix),
+                false => self.strangers.insert(prefix),
+            };
         }
-        let own = self.strangers.iter().filter(|prefix| claimed(prefix));
-        Rc::make_mut(&mut self.wanted).extend(own.copied());
-        self.strangers.retain(|prefix| !claimed(prefix));
     }
 
     fn compare(&mut self) {
