@@ -56,6 +56,14 @@ impl Family {
     pub fn index(self) -> usize {
         self as usize
     }
+
+    /// As a list of one, beside [`Family::ALL`].
+    pub fn alone(self) -> &'static [Family] {
+        match self {
+            Family::V4 => &[Family::V4],
+            Family::V6 => &[Family::V6],
+        }
+    }
 }
 
 /// The whole configuration.

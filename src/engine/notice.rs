@@ -178,24 +178,24 @@ pub enum What {
         after: Duration,
     },
     Reconfigured {
-        families: Vec<Family>,
+        families: &'static [Family],
         accepted: Accepted,
         took: Duration,
     },
     /// The first failure, or another than before; it is being retried.
     ReconfigureFailed {
-        families: Vec<Family>,
+        families: &'static [Family],
         via: Rc<Via>,
         refusal: Refusal,
     },
     ReconfigureRecovered {
-        families: Vec<Family>,
+        families: &'static [Family],
         attempts: u32,
         after: Duration,
     },
     /// Still failing: how often and for how long by now.
     ReconfigureStillFailing {
-        families: Vec<Family>,
+        families: &'static [Family],
         attempts: u32,
         after: Duration,
     },

@@ -23,12 +23,8 @@ impl Routes {
     pub fn settle(&mut self, desk: &mut Desk, now: Mono, hurry: bool) {
         for index in 0..self.channels.len() {
             let channel = &self.channels[index];
-            let agreed = !channel.bird_due
-                && channel
-                    .families
-                    .iter()
-                    .all(|family| self.file_settled(*family));
-            if !channel.idle() || agreed || channel.timer.is_some() && !channel.fresh {
+            if !channel.idle() || self.agreed(channel) || channel.timer.is_some() && !channel.fresh
+            {
                 continue;
             }
             let at = match channel.began {
@@ -74,7 +70,7 @@ impl Routes {
         channel.began = Some(now);
         channel.fresh = false;
         let mut left = 0;
-        for family in channel.families.clone() {
+        for &family in channel.families {
             let Some(routes) = self.families[family.index()].as_mut() else {
                 continue;
             };
@@ -216,7 +212,7 @@ impl Routes {
             false => outcome,
         };
         let took = now.since(since);
-        for family in &channel.families {
+        for family in channel.families {
             let Some(routes) = self.families[family.index()].as_mut() else {
                 continue;
             };
@@ -248,11 +244,11 @@ impl Routes {
     ) {
         let channel = &mut self.channels[index];
         channel.bird_due = false;
-        let families = channel.families.clone();
+        let families = channel.families;
         if let Some(trouble) = channel.trouble.take() {
-            let (attempts, after) = (trouble.attempts, now.since(trouble.since));
+            let (attempts, after) = trouble.so_far(now);
             desk.say(What::ReconfigureRecovered {
-                families: families.clone(),
+                families,
                 attempts,
                 after,
             });
@@ -266,7 +262,7 @@ impl Routes {
 
     fn bird_refuses(&mut self, desk: &mut Desk, now: Mono, index: usize, refusal: Refusal) {
         let channel = &mut self.channels[index];
-        let (families, via) = (channel.families.clone(), channel.via.clone());
+        let (families, via) = (channel.families, channel.via.clone());
         match Trouble::add(&mut channel.trouble, Obstacle::Bird(refusal.clone()), now) {
             News::Changed => desk.say(What::ReconfigureFailed {
                 families,
@@ -277,7 +273,7 @@ impl Routes {
                 let Some(trouble) = &channel.trouble else {
                     return;
                 };
-                let (attempts, after) = (trouble.attempts, now.since(trouble.since));
+                let (attempts, after) = trouble.so_far(now);
                 desk.say(What::ReconfigureStillFailing {
                     families,
                     attempts,
@@ -290,13 +286,12 @@ impl Routes {
 
     /// Counts an attempt that has come to its end. It has succeeded only if every file could be written, too.
     fn attempt_over(&mut self, index: usize, bird_agrees: bool) {
-        let families = self.channels[index].families.clone();
-        let file_trouble = families.iter().any(|family| {
+        let channel = &mut self.channels[index];
+        let file_trouble = channel.families.iter().any(|family| {
             self.families[family.index()]
                 .as_ref()
                 .is_some_and(|routes| routes.trouble.is_some())
         });
-        let channel = &mut self.channels[index];
         match (bird_agrees, file_trouble) {
             (true, false) => channel.failed = 0,
             (true, true) => {}
@@ -328,7 +323,7 @@ fn file_is_written(
     routes.counters.files_written += 1;
     let path = routes.config.prefix_file.clone();
     if let Some(trouble) = routes.trouble.take() {
-        let (attempts, after) = (trouble.attempts, now.since(trouble.since));
+        let (attempts, after) = trouble.so_far(now);
         desk.say(What::FileRecovered {
             family,
             path: path.clone(),

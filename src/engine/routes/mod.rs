@@ -63,7 +63,7 @@ enum Phase {
 /// One BIRD.
 #[derive(Debug)]
 pub(super) struct Channel {
-    pub families: Vec<Family>,
+    pub families: &'static [Family],
     via: Rc<Via>,
     phase: Phase,
     /// The next file that is written is to be told to BIRD.
@@ -134,9 +134,9 @@ impl Routes {
                 .iter_mut()
                 .find(|channel| *channel.via == routes.config.via)
             {
-                Some(channel) => channel.families.push(family),
+                Some(channel) => channel.families = &Family::ALL,
                 None => self.channels.push(Channel {
-                    families: vec![family],
+                    families: family.alone(),
                     via: Rc::new(routes.config.via.clone()),
                     phase: Phase::Idle,
                     announce: false,
@@ -187,15 +187,17 @@ impl Routes {
             .is_none_or(|routes| routes.writing.is_none() && !routes.differs())
     }
 
+    /// Whether a BIRD has been told what is wanted.
+    fn agreed(&self, channel: &Channel) -> bool {
+        let mut families = channel.families.iter();
+        !channel.bird_due && families.all(|family| self.file_settled(*family))
+    }
+
     /// Whether everything is carried out, or, at the end of the daemon, has failed in its last attempt.
     pub fn finished(&self, last_attempts_only: bool) -> bool {
         self.channels.iter().all(|channel| {
-            let agreed = !channel.bird_due
-                && channel
-                    .families
-                    .iter()
-                    .all(|family| self.file_settled(*family));
-            channel.idle() && (agreed || last_attempts_only && channel.failed > 0 && !channel.fresh)
+            let given_up = last_attempts_only && channel.failed > 0 && !channel.fresh;
+            channel.idle() && (given_up || self.agreed(channel))
         })
     }
 

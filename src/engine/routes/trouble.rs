@@ -27,6 +27,11 @@ pub(super) enum News {
 }
 
 impl Trouble {
+    /// How many attempts it has cost, and how long it lasts by now.
+    pub(super) fn so_far(&self, now: Mono) -> (u32, Duration) {
+        (self.attempts, now.since(self.since))
+    }
+
     pub(super) fn add(slot: &mut Option<Trouble>, obstacle: Obstacle, now: Mono) -> News {
         let Some(trouble) = slot.as_mut() else {
             *slot = Some(Trouble {

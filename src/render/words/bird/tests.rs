@@ -119,9 +119,8 @@ fn prefix_files() {
 #[test]
 fn reconfigurations() {
     use Level::{Error, Info};
-    let both = || Family::ALL.to_vec();
     let done = |accepted| What::Reconfigured {
-        families: both(),
+        families: &Family::ALL,
         accepted,
         took: MS,
     };
@@ -143,7 +142,7 @@ fn reconfigurations() {
     let (attempts, after) = (12, Duration::from_secs(61));
     says(
         What::ReconfigureRecovered {
-            families: vec![Family::V6],
+            families: Family::V6.alone(),
             attempts,
             after,
         },
@@ -152,7 +151,7 @@ fn reconfigurations() {
     );
     says(
         What::ReconfigureStillFailing {
-            families: both(),
+            families: &Family::ALL,
             attempts,
             after,
         },
@@ -202,7 +201,7 @@ fn failed_reconfigurations_come_with_a_hint() {
         (socket(), unreachable("cannot connect: Permission denied (os error 13)"), "must be in the group"),
     ] {
         let what = What::ReconfigureFailed {
-            families: vec![Family::V4],
+            families: Family::V4.alone(),
             via: Rc::new(via),
             refusal,
         };
@@ -224,7 +223,7 @@ fn a_hint_is_not_given_twice() {
     let cause = "cannot connect to /run/bird/bird.ctl: Connection refused (is BIRD running?)";
     says(
         What::ReconfigureFailed {
-            families: vec![Family::V4],
+            families: Family::V4.alone(),
             via: Rc::new(Via::Socket("/run/bird/bird.ctl".into())),
             refusal: Refusal::Unreachable(cause.to_string()),
         },
@@ -240,7 +239,7 @@ fn failed_reconfigurations_without_a_hint() {
     let sudo = || Via::Command(CommandLine::of(["sudo", "birdc", "configure"]));
     let socket = || Via::Socket("/run/bird/bird.ctl".into());
     let failed = |via, refusal| What::ReconfigureFailed {
-        families: Family::ALL.to_vec(),
+        families: &Family::ALL,
         via: Rc::new(via),
         refusal,
     };
