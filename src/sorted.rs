@@ -247,10 +247,6 @@ impl<T: Ord> Set<T> {
         self.0.iter().filter(|member| !other.contains(*member))
     }
 
-    pub fn is_subset(&self, other: &Self) -> bool {
-        self.0.iter().all(|member| other.contains(member))
-    }
-
     fn search<Q: Ord + ?Sized>(&self, member: &Q) -> Result<usize, usize>
     where
         T: Borrow<Q>,

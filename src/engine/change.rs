@@ -162,7 +162,7 @@ impl Engine {
         self.reloads.last_good = now;
         self.addresses = addresses;
         let new_families = self.daemon.families != config.daemon.families;
-        self.daemon = config.daemon.clone();
+        self.daemon = config.daemon;
         let old_claims = std::mem::take(&mut self.claims);
         let (tally, gone, fresh) = self.exchange_services(now, config.services);
         self.look_for_maintenance(&maintenance);
@@ -354,7 +354,7 @@ impl Engine {
         for id in self.services.order.clone() {
             self.route(id);
         }
-        let withdrew = !before.is_subset(&self.routes.announced());
+        let withdrew = (before.iter()).any(|prefix| !self.routes.announces(prefix));
         self.routes.touch_unsettled();
         let limit = now + self.daemon.reconfigure_timeout + self.daemon.on_exit_wait + EXIT_SLACK;
         self.stage = Stage::Stopping { withdrew, limit };

@@ -6,16 +6,14 @@ use super::{Engine, Family, Obstacle, ServiceId};
 
 impl Engine {
     pub fn snapshot(&self) -> Snapshot<'_> {
-        let services = self
-            .services
-            .order
-            .iter()
-            .filter_map(|id| self.view(*id))
-            .collect();
-        let families = Family::ALL
-            .into_iter()
-            .filter_map(|family| self.family_view(family))
-            .collect();
+        let mut services = Vec::with_capacity(self.services.order.len());
+        for id in &self.services.order {
+            services.extend(self.view(*id));
+        }
+        let mut families = Vec::new();
+        for family in Family::ALL {
+            families.extend(self.family_view(family));
+        }
         let waiting = match self.daemon.max_running_checks {
             0 => 0,
             _ => self.queue.len(),

@@ -90,9 +90,10 @@ impl Lists {
         purge: bool,
         claimed: &dyn Fn(&IpNetwork) -> bool,
     ) -> Set<IpNetwork> {
-        let strangers: Set<_> = (self.written.iter().copied())
-            .filter(|prefix| !claimed(prefix))
-            .collect();
+        let mut strangers = Set::new();
+        for prefix in self.written.iter().filter(|prefix| !claimed(prefix)) {
+            strangers.insert(*prefix);
+        }
         if !strangers.is_empty() {
             Rc::make_mut(&mut self.wanted).retain(claimed);
             if !purge {

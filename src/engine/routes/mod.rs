@@ -99,24 +99,25 @@ impl Routes {
     /// Takes up families and channels as configured; what an unchanged family had is kept.
     pub fn configure(&mut self, daemon: &DaemonConfig, files: [FoundFile; 2]) {
         self.set_pace(daemon);
-        let [file4, file6] = files;
-        for (family, file) in Family::ALL.into_iter().zip([file4, file6]) {
+        for (family, file) in Family::ALL.into_iter().zip(files) {
             let slot = &mut self.families[family.index()];
-            let old = slot.take();
-            *slot = daemon.families[family.index()]
-                .as_ref()
-                .map(|config| match old {
-                    Some(old) if old.config == *config => old,
-                    old => Routes4or6 {
-                        config: config.clone(),
-                        lists: Lists::found(file.prefixes),
-                        new: true,
-                        repair: file.repair,
-                        counters: old.map(|old| old.counters).unwrap_or_default(),
-                        trouble: None,
-                        writing: None,
-                    },
-                });
+            let Some(config) = &daemon.families[family.index()] else {
+                *slot = None;
+                continue;
+            };
+            if slot.as_ref().is_some_and(|old| old.config == *config) {
+                continue;
+            }
+            let counters = slot.as_ref().map(|old| old.counters);
+            *slot = Some(Routes4or6 {
+                config: config.clone(),
+                lists: Lists::found(file.prefixes),
+                new: true,
+                repair: file.repair,
+                counters: counters.unwrap_or_default(),
+                trouble: None,
+                writing: None,
+            });
         }
     }
 
@@ -271,12 +272,18 @@ impl Routes {
     }
 
     /// Everything that is wanted in the files, of both families.
-    pub fn announced(&self) -> Set<IpNetwork> {
-        self.families
-            .iter()
-            .flatten()
-            .flat_map(|routes| routes.lists.wanted().iter().copied())
-            .collect()
+    pub fn announced(&self) -> Vec<IpNetwork> {
+        let mut all = Vec::new();
+        for routes in self.families.iter().flatten() {
+            all.extend(routes.lists.wanted());
+        }
+        all
+    }
+
+    pub fn announces(&self, prefix: &IpNetwork) -> bool {
+        self.families[Family::of(prefix).index()]
+            .as_ref()
+            .is_some_and(|routes| routes.lists.wanted().contains(prefix))
     }
 
     pub fn advertises(&self, prefix: &IpNetwork) -> bool {
@@ -296,7 +303,6 @@ impl Routes {
 
     #[cfg(test)]
     pub fn wanted_none_of(&self, prefixes: &[IpNetwork]) -> bool {
-        let wanted = self.announced();
-        !prefixes.iter().any(|prefix| wanted.contains(prefix))
+        !prefixes.iter().any(|prefix| self.announces(prefix))
     }
 }

@@ -211,7 +211,9 @@ impl Model {
         let index = family.index();
         let announced = common(&self.wanted[index].union(&self.strangers[index]), &claimed);
         self.meet_file(world, family);
-        if self.daemon.families[index].is_some() && !announced.is_subset(&self.wanted[index]) {
+        if self.daemon.families[index].is_some()
+            && announced.difference(&self.wanted[index]).next().is_some()
+        {
             self.strangers[index] = Set::new();
             self.wanted[index].extend(announced);
         }

@@ -217,7 +217,8 @@ impl Life {
         let engine = &self.bench.engine;
         self.model.compare(&engine.snapshot());
         let [four, six] = &self.model.wanted;
-        assert_eq!(engine.routes.announced(), four.union(six), "what is wanted");
+        let wanted: Set<_> = engine.routes.announced().into_iter().collect();
+        assert_eq!(wanted, four.union(six), "what is wanted");
         let known: BTreeSet<JobId> = engine.desk.jobs.keys().copied().collect();
         let running: BTreeSet<JobId> = self.bench.jobs.keys().copied().collect();
         assert_eq!(
