@@ -178,16 +178,32 @@ fn log(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> LogConfig {
 
 /// The names that Python's logging knows, in any case; `notset` lets its root logger decide, which says
 /// warning.
+const LEVELS: [(&str, Level); 8] = [
+    ("DEBUG", Level::Debug),
+    ("INFO", Level::Info),
+    ("WARNING", Level::Warning),
+    ("WARN", Level::Warning),
+    ("NOTSET", Level::Warning),
+    ("ERROR", Level::Error),
+    ("CRITICAL", Level::Critical),
+    ("FATAL", Level::Critical),
+];
+
 fn level(reader: &mut Reader<'_, '_>) -> Level {
     let setting = &settings::LOGLEVEL;
     let text = reader.text(setting).unwrap_or_default();
-    match text.to_uppercase().as_str() {
-        "DEBUG" => Level::Debug,
-        "INFO" => Level::Info,
-        "WARNING" | "WARN" | "NOTSET" => Level::Warning,
-        "ERROR" => Level::Error,
-        "CRITICAL" | "FATAL" => Level::Critical,
-        _ => {
+    // As Python's upper() has it, which writes the i without a dot and the long s so.
+    let upper = |c| match c {
+        'ı' => 'I',
+        'ſ' => 'S',
+        c => c.to_ascii_uppercase(),
+    };
+    let known = LEVELS
+        .iter()
+        .find(|(name, _)| text.chars().map(upper).eq(name.chars()));
+    match known {
+        Some((_, level)) => *level,
+        None => {
             if reader.view.value(setting.key).is_some_and(|v| v.is_ok()) {
                 let message = format!("{} is not {}", quoted(&text), setting.kind.describe());
                 reader.error(setting, message);
@@ -200,9 +216,7 @@ fn level(reader: &mut Reader<'_, '_>) -> Level {
 /// A number of which the reference takes negative ones as zero.
 fn amount(reader: &mut Reader<'_, '_>, setting: &'static Setting) -> u64 {
     let negative = match reader.view.value(setting.key) {
-        Some(Ok(text)) => {
-            matches!(super::numbers::whole(&text), Some(Some(number)) if number < 0)
-        }
+        Some(Ok(text)) => super::numbers::whole(&text).is_some_and(|number| number < 0),
         _ => false,
     };
     if negative {

@@ -128,11 +128,10 @@ fn value(out: &mut String, row: &Setting, text: &str) {
     let number = match row.kind {
         Kind::Flag => numbers::flag(text).map(|flag| flag.to_string()),
         Kind::Whole { .. } | Kind::WholeSeconds => {
-            numbers::whole(text).flatten().map(|n| n.to_string())
+            let number = numbers::whole(text).map(i64::try_from);
+            number.and_then(Result::ok).map(|n| n.to_string())
         }
-        Kind::Seconds | Kind::SecondsOrZero => numbers::float(text)
-            .filter(|seconds| seconds.is_finite())
-            .map(|seconds| seconds.to_string()),
+        Kind::Seconds | Kind::SecondsOrZero => numbers::float(text).and_then(numbers::shortest),
         _ => None,
     };
     if let Some(number) = number {

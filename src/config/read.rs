@@ -16,7 +16,7 @@ use super::{Severity, numbers, words};
 /// Anything shorter is a busy loop.
 const MIN_SECONDS: f64 = 0.001;
 /// Thirty years: more is a mistake, and no clock may overflow.
-const MAX_SECONDS: f64 = 1e9;
+const MAX_SECONDS: u64 = 1_000_000_000;
 
 /// A section and the place for complaints about it.
 pub struct Reader<'d, 'c> {
@@ -95,16 +95,16 @@ impl<'d> Reader<'d, '_> {
     pub fn whole(&mut self, setting: &Setting) -> Option<u64> {
         let (min, max) = match setting.kind {
             Kind::Whole { min, max } => (min, max),
-            Kind::WholeSeconds => (1, MAX_SECONDS as u64),
+            Kind::WholeSeconds => (1, MAX_SECONDS),
             _ => (0, u64::MAX),
         };
         let text = self.text(setting)?;
         let complaint = match numbers::whole(&text) {
             None => format!("{} is no whole number", quoted(&text)),
-            Some(Some(number)) if number < i128::from(min) => {
+            Some(number) if number < i128::from(min) => {
                 format!("{} is less than {min}", quoted(&text))
             }
-            Some(Some(number)) if number <= i128::from(max) => return u64::try_from(number).ok(),
+            Some(number) if number <= i128::from(max) => return u64::try_from(number).ok(),
             Some(_) => format!("{} is more than {max}", quoted(&text)),
         };
         self.error(setting, complaint);
@@ -138,8 +138,8 @@ impl<'d> Reader<'d, '_> {
             Some(seconds) if seconds < MIN_SECONDS => {
                 format!("{} is less than a millisecond", quoted(&text))
             }
-            Some(seconds) if seconds > MAX_SECONDS => {
-                format!("{} is more than {MAX_SECONDS:.0} seconds", quoted(&text))
+            Some(seconds) if seconds > MAX_SECONDS as f64 => {
+                format!("{} is more than {MAX_SECONDS} seconds", quoted(&text))
             }
             Some(seconds) => return Some(Duration::from_secs_f64(seconds)),
         };

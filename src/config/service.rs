@@ -8,7 +8,7 @@ use super::facts::{Facts, Place, parent};
 use super::read::Reader;
 use super::settings::{self, Setting};
 use super::text::{is_space, quoted};
-use super::{Announce, CommandLine, Family, ServiceConfig, check, prefix};
+use super::{Announce, CommandLine, Family, ServiceConfig, check, numbers, prefix};
 
 /// Prefixes of one service, so that one bad file can't fill the memory.
 const MAX_PREFIXES: usize = 1000;
@@ -165,9 +165,9 @@ fn spans(reader: &mut Reader<'_, '_>, service: &ServiceConfig) {
         let message = format!(
             "{} ({} s) is longer than {} ({} s): runs that time out will skip their next turns",
             settings::CHECK_TIMEOUT.key,
-            timeout.as_secs_f64(),
+            in_seconds(timeout),
             settings::CHECK_INTERVAL.key,
-            interval.as_secs_f64()
+            in_seconds(interval)
         );
         reader.warn_about_two(&settings::CHECK_TIMEOUT, &settings::CHECK_INTERVAL, message);
     }
@@ -175,6 +175,11 @@ fn spans(reader: &mut Reader<'_, '_>, service: &ServiceConfig) {
         let message = format!("is longer than {}", settings::CHECK_INTERVAL.key);
         reader.warn(&settings::CHECK_FAST_INTERVAL, message);
     }
+}
+
+/// As short as it can be written.
+fn in_seconds(span: Duration) -> String {
+    numbers::shortest(span.as_secs_f64()).unwrap_or_default()
 }
 
 /// What is assigned now may not be later, and the other way round: warnings.
