@@ -33,10 +33,10 @@ pub fn section(name: &str) -> Option<&'static str> {
     if name.len() > MAX_NAME {
         return None;
     }
-    let plain = name.trim().to_lowercase();
+    let plain = name.trim().to_ascii_lowercase();
     [DAEMON_SECTION, DEFAULT_SECTION]
         .into_iter()
-        .find(|known| distance(&plain, &known.to_lowercase()) <= 2)
+        .find(|known| distance(&plain, &known.to_ascii_lowercase()) <= 2)
 }
 
 /// That of some known names which was probably meant.
@@ -59,23 +59,33 @@ fn allowed(name: &str) -> usize {
 
 /// Insertions, deletions, replacements and swaps of neighbours that lead from one name to the other.
 fn distance(from: &str, to: &str) -> usize {
-    let from: Vec<char> = from.chars().collect();
-    let to: Vec<char> = to.chars().collect();
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=to.len()).collect();
-    for i in 0..from.len() {
-        let mut row = vec![i + 1];
-        for j in 0..to.len() {
-            let replaced = last[j] + usize::from(from[i] != to[j]);
-            let mut best = replaced.min(last[j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && from[i] == to[j - 1] && from[i - 1] == to[j] {
-                best = best.min(before_last[j - 1] + 1);
+    let (mut first, mut second) = (['\0'; MAX_NAME], ['\0'; MAX_NAME]);
+    let (from, to) = (fill(&mut first, from), fill(&mut second, to));
+    // Steps from so many characters of the one to so many of the other.
+    let mut steps = [[0_u8; MAX_NAME + 1]; MAX_NAME + 1];
+    for i in 0..=from.len() {
+        for j in 0..=to.len() {
+            if i == 0 || j == 0 {
+                steps[i][j] = (i + j) as u8;
+                continue;
             }
-            row.push(best);
+            let same = from[i - 1] == to[j - 1];
+            let replaced = steps[i - 1][j - 1] + u8::from(!same);
+            let mut best = replaced.min(steps[i - 1][j] + 1).min(steps[i][j - 1] + 1);
+            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
+                best = best.min(steps[i - 2][j - 2] + 1);
+            }
+            steps[i][j] = best;
         }
-        before_last = std::mem::replace(&mut last, row);
     }
-    last[to.len()]
+    usize::from(steps[from.len()][to.len()])
+}
+
+/// The characters of a name; nobody asks about longer ones.
+fn fill<'a>(room: &'a mut [char; MAX_NAME], name: &str) -> &'a [char] {
+    let places = room.iter_mut().zip(name.chars());
+    let count = places.map(|(place, c)| *place = c).count();
+    &room[..count]
 }
 
 #[cfg(test)]

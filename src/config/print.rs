@@ -37,8 +37,7 @@ pub fn defaults() -> String {
 /// Every section with `[DEFAULT]` applied.
 pub fn configuration(document: &Document) -> String {
     let mut out = String::new();
-    let special = [document.defaults(), document.daemon()];
-    for view in special.into_iter().chain(document.services()) {
+    for view in document.all() {
         let _ = writeln!(out, "[{}]", view.name());
         for (key, entry) in view.options() {
             let value = match view.value(key) {
@@ -136,7 +135,7 @@ fn value(out: &mut String, row: &Setting, text: &str) {
     };
     if let Some(number) = number {
         out.push_str(&number);
-    } else if row.kind == Kind::Prefixes {
+    } else if matches!(row.kind, Kind::Prefixes) {
         let words = text.split(|c| c == ',' || is_space(c));
         out.push('[');
         for (number, word) in words.filter(|word| !word.is_empty()).enumerate() {
