@@ -50,13 +50,13 @@ pub fn families(
     facts: &mut Facts<'_>,
 ) -> ([Option<FamilyConfig>; 2], [bool; 2]) {
     let enabled = Family::ALL.map(|family| reader.flag(family_switch(family)).unwrap_or(true));
-    let mut families = [None, None];
-    for family in Family::ALL {
-        match enabled[family.index()] {
-            true => families[family.index()] = family_config(reader, facts, family),
-            false => unused(reader, family),
+    let families = Family::ALL.map(|family| {
+        let on = enabled[family.index()];
+        if !on {
+            unused(reader, family);
         }
-    }
+        on.then(|| family_config(reader, facts, family)).flatten()
+    });
     if let [Some(v4), Some(v6)] = &families {
         apart(reader, facts, v4, v6);
     }
@@ -299,10 +299,11 @@ fn apart(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>, v4: &FamilyConfig, 
 
 /// The dummies as users of their prefixes.
 pub fn dummies(daemon: &DaemonConfig) -> Vec<Claim<'static>> {
-    let configured = daemon.families.iter().flatten();
-    configured
-        .map(|family| Claim::dummy(family.dummy))
-        .collect()
+    let mut claims = Vec::new();
+    for family in daemon.families.iter().flatten() {
+        claims.push(Claim::dummy(family.dummy));
+    }
+    claims
 }
 
 #[cfg(test)]

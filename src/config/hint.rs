@@ -7,25 +7,20 @@ const MAX_NAME: usize = 64;
 
 /// The setting that was probably meant.
 pub fn setting(unknown: &str) -> Option<&'static Setting> {
-    if unknown.len() > MAX_NAME {
-        return None;
+    let plain = plain(unknown);
+    let mut holding = settings::ALL.iter().filter(|setting| {
+        let tail = setting.key.split_once('_').map(|(_, tail)| tail);
+        plain.len() >= 4 && tail == Some(&plain)
+    });
+    match (holding.next(), holding.next()) {
+        (Some(only), None) => Some(*only),
+        _ => settings::find(name(&plain, &mut settings::ALL.iter().map(|row| row.key))?),
     }
-    let plain = unknown.replace(['-', ' ', '.'], "_");
-    let nearest = settings::ALL
-        .iter()
-        .map(|setting| (distance(&plain, setting.key), *setting))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, setting)| *distance <= allowed(setting.key));
-    let by_part = || {
-        let mut holding = settings::ALL.iter().filter(|s| {
-            plain.len() >= 4 && s.key.split_once('_').is_some_and(|(_, tail)| tail == plain)
-        });
-        match (holding.next(), holding.next()) {
-            (Some(only), None) => Some(*only),
-            _ => None,
-        }
-    };
-    by_part().or(nearest.map(|(_, setting)| setting))
+}
+
+fn plain(unknown: &str) -> String {
+    let underscore = |c| if matches!(c, '-' | ' ' | '.') { '_' } else { c };
+    unknown.chars().map(underscore).collect()
 }
 
 /// The special section that was probably meant by a name that is none.
@@ -40,16 +35,20 @@ pub fn section(name: &str) -> Option<&'static str> {
 }
 
 /// That of some known names which was probably meant.
-pub fn name<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn name<'a>(unknown: &str, known: &mut dyn Iterator<Item = &'a str>) -> Option<&'a str> {
     if unknown.len() > MAX_NAME {
         return None;
     }
-    known
-        .filter(|name| name.len() <= MAX_NAME)
-        .map(|name| (distance(unknown, name), name))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, name)| *distance <= allowed(name))
-        .map(|(_, name)| name)
+    let mut nearest = None;
+    let mut least = usize::MAX;
+    for name in known.filter(|name| name.len() <= MAX_NAME) {
+        let distance = distance(unknown, name);
+        if distance < least {
+            least = distance;
+            nearest = Some(name);
+        }
+    }
+    nearest.filter(|name| least <= allowed(name))
 }
 
 /// A third of a name may be wrong, but no more than three characters.
@@ -133,12 +132,15 @@ mod tests {
     #[test]
     fn finds_the_name_that_was_meant() {
         let known = || ["foo.example.com", "dns", "long".repeat(20).leak()].into_iter();
-        assert_eq!(name("foo.exmaple.com", known()), Some("foo.example.com"));
-        assert_eq!(name("DNS", known()), None);
-        assert_eq!(name("dn", known()), Some("dns"));
-        assert_eq!(name("web", known()), None);
-        assert_eq!(name("web", [].into_iter()), None);
-        assert_eq!(name(&"a".repeat(100_000), known()), None);
+        assert_eq!(
+            name("foo.exmaple.com", &mut known()),
+            Some("foo.example.com")
+        );
+        assert_eq!(name("DNS", &mut known()), None);
+        assert_eq!(name("dn", &mut known()), Some("dns"));
+        assert_eq!(name("web", &mut known()), None);
+        assert_eq!(name("web", &mut [].into_iter()), None);
+        assert_eq!(name(&"a".repeat(100_000), &mut known()), None);
     }
 
     #[test]

@@ -19,17 +19,13 @@ const RUNS: &str = "\
     𖺠𖺸𖺻 𞤀𞤡𞤢";
 
 pub fn lower(text: &str) -> String {
-    let mut lowered = text.to_ascii_lowercase();
-    if !lowered.is_ascii() {
-        let letters = text.char_indices();
-        lowered = letters.fold(String::new(), |mut lowered, (at, letter)| {
-            match letter {
-                'İ' => lowered.push_str("i\u{307}"),
-                'Σ' if ends_word(text, at) => lowered.push('ς'),
-                other => lowered.push(small(other)),
-            }
-            lowered
-        });
+    let mut lowered = String::with_capacity(text.len());
+    for (at, letter) in text.char_indices() {
+        match letter {
+            'İ' => lowered.push_str("i\u{307}"),
+            'Σ' if ends_word(text, at) => lowered.push('ς'),
+            other => lowered.push(small(other)),
+        }
     }
     lowered
 }

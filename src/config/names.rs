@@ -77,11 +77,8 @@ impl<T> Named<T> {
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &T)> {
-        self.names
-            .names
-            .iter()
-            .map(|name| &**name)
-            .zip(&self.things)
+        let names = &self.names.names;
+        (0..names.len()).map(|at| (&*names[at], &self.things[at]))
     }
 }
 

@@ -128,7 +128,7 @@ pub fn shortest(number: f64) -> Option<String> {
             if nearest(u64::try_from(rounded).ok()?, false, -places) != number {
                 return None;
             }
-            let (before, behind) = (rounded / unit, rounded % unit);
+            let (before, behind) = ((rounded / unit) as u64, (rounded % unit) as u64);
             Some(match places {
                 0 => format!("{sign}{before}"),
                 _ => format!("{sign}{before}.{behind:0places$}", places = places as usize),

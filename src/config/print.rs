@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use super::document::{Document, View};
 use super::settings::{self, DAEMON_SECTION, DEFAULT_SECTION, Kept, Kind, Setting};
-use super::text::{is_space, strip, strip_end};
+use super::text::{listed, strip, strip_end};
 use super::{ini, numbers};
 
 /// The built-in settings; those without a value stand as comments.
@@ -136,9 +136,8 @@ fn value(out: &mut String, row: &Setting, text: &str) {
     if let Some(number) = number {
         out.push_str(&number);
     } else if matches!(row.kind, Kind::Prefixes) {
-        let words = text.split(|c| c == ',' || is_space(c));
         out.push('[');
-        for (number, word) in words.filter(|word| !word.is_empty()).enumerate() {
+        for (number, word) in listed(text).enumerate() {
             out.push_str(if number > 0 { ", " } else { "" });
             string(out, word);
         }

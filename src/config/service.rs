@@ -7,7 +7,7 @@ use ipnetwork::IpNetwork;
 use super::facts::{Facts, Place, parent};
 use super::read::Reader;
 use super::settings::{self, Setting};
-use super::text::{is_space, quoted};
+use super::text::{listed, quoted};
 use super::{Announce, CommandLine, Family, ServiceConfig, check, numbers, prefix};
 
 /// Prefixes of one service, so that one bad file can't fill the memory.
@@ -110,10 +110,7 @@ fn prefixes(reader: &mut Reader<'_, '_>, service: &mut ServiceConfig, enabled: [
     };
     let (mut found, mut texts) = (Vec::new(), Vec::new());
     let mut any = false;
-    for word in text.split(|c| c == ',' || is_space(c)) {
-        if word.is_empty() {
-            continue;
-        }
+    for word in listed(&text) {
         any = true;
         match prefix::parse(word) {
             Err(why) => reader.refuse(setting, word, &why.to_string()),
