@@ -195,30 +195,30 @@ fn command(asked: Asked) -> Result<Command, UsageError> {
 
 /// The short name of a long one, which may be shortened. New names never make an old abbreviation ambiguous.
 fn resolve(long: &str) -> Result<char, UsageError> {
-    let all = || OLD.iter().chain(&NEW);
-    if let Some((_, short)) = all().find(|(name, _)| *name == long) {
-        return Ok(*short);
-    }
-    let matching = |table: &[(&'static str, char)]| -> Vec<(&'static str, char)> {
-        let fits = |row: &&(&'static str, char)| row.0.starts_with(long);
-        table.iter().filter(fits).copied().collect()
-    };
-    let mut fitting = matching(&OLD);
-    if fitting.is_empty() {
-        fitting = matching(&NEW);
-    }
-    match fitting[..] {
-        [(_, short)] => Ok(short),
-        [] => Err(unknown(&format!("--{long}"))),
-        _ => {
-            let names: Vec<String> = fitting.iter().map(|(n, _)| format!("--{n}")).collect();
-            Err(UsageError(format!(
-                "--{} is ambiguous: {}",
-                printable(long),
-                names.join(" or ")
-            )))
+    for (name, short) in OLD.iter().chain(&NEW) {
+        if *name == long {
+            return Ok(*short);
         }
     }
+    for table in [&OLD[..], &NEW[..]] {
+        let mut found = None;
+        let mut names = String::new();
+        for (name, short) in table.iter().filter(|(name, _)| name.starts_with(long)) {
+            let separator = if found.is_some() { " or --" } else { "--" };
+            names.push_str(separator);
+            names.push_str(name);
+            found = Some((found.is_none(), *short));
+        }
+        match found {
+            Some((true, short)) => return Ok(short),
+            Some((false, _)) => {
+                let message = format!("--{} is ambiguous: {names}", printable(long));
+                return Err(UsageError(message));
+            }
+            None => {}
+        }
+    }
+    Err(unknown(&format!("--{long}")))
 }
 
 fn once<T>(slot: &mut Option<T>, value: T, option: &str) -> Result<(), UsageError> {

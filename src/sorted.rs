@@ -7,6 +7,7 @@
 //! No more is offered than is used.
 
 use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::mem;
 
 /// A map in the order of its keys.
@@ -314,6 +315,14 @@ impl<'a, T> IntoIterator for &'a Set<T> {
     fn into_iter(self) -> Self::IntoIter {
         self.0.iter()
     }
+}
+
+/// Where the members of something come in order, of `count`; equal ones stay as they are. One piece of code
+/// sorts whatever there is, where each type that is sorted directly brings half a kilobyte of its own.
+pub fn order(count: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    order.sort_by(|a, b| compare(*a, *b));
+    order
 }
 
 #[cfg(test)]

@@ -51,12 +51,11 @@ pub fn families(
 ) -> ([Option<FamilyConfig>; 2], [bool; 2]) {
     let enabled = Family::ALL.map(|family| reader.flag(family_switch(family)).unwrap_or(true));
     let families = Family::ALL.map(|family| {
-        if enabled[family.index()] {
-            family_config(reader, facts, family)
-        } else {
+        let on = enabled[family.index()];
+        if !on {
             unused(reader, family);
-            None
         }
+        on.then(|| family_config(reader, facts, family)).flatten()
     });
     if let [Some(v4), Some(v6)] = &families {
         apart(reader, facts, v4, v6);
@@ -70,7 +69,7 @@ fn family_config(
     family: Family,
 ) -> Option<FamilyConfig> {
     let rows = rows(family);
-    let keep = reader.flag(rows.keep).unwrap_or(false);
+    let keep = reader.is_on(rows.keep);
     let count = reader.count(rows.counter);
     let prefix_file = reader.path(rows.prefix_file);
     if let Some(file) = &prefix_file {
@@ -111,20 +110,17 @@ fn prefix_file_rules(
     keep: bool,
 ) {
     let setting = rows.prefix_file;
-    if file.file_name().is_none() || file.as_os_str().to_string_lossy().ends_with('/') {
-        reader.error(setting, format!("{} is a directory", quoted_path(file)));
-        return;
+    let shown = quoted_path(file);
+    if file.file_name().is_none() || file.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return reader.error(setting, format!("{shown} is a directory"));
     }
     let target = (facts.probes.target)(file);
     match facts.place(file) {
         Place::Directory { .. } | Place::Other { .. } => {
-            reader.error(setting, format!("{} is no regular file", quoted_path(file)));
-            return;
+            return reader.error(setting, format!("{shown} is no regular file"));
         }
         Place::Hidden(cause) => {
-            let message = format!("cannot look at {}: {cause}", quoted_path(file));
-            reader.error(setting, message);
-            return;
+            return reader.error(setting, format!("cannot look at {shown}: {cause}"));
         }
         Place::Missing | Place::File { .. } => {}
     }
@@ -132,9 +128,7 @@ fn prefix_file_rules(
     if let Some(why) = facts.why_not_usable(&directory) {
         reader.error(setting, why);
     } else if keep {
-        if let Some(why) = why_no_history(facts, &history_of(&target)) {
-            reader.error(rows.keep, why);
-        }
+        reader.error_if(rows.keep, why_no_history(facts, &history_of(&target)));
     }
 }
 
@@ -206,11 +200,8 @@ fn variable(reader: &mut Reader<'_, '_>, setting: &'static Setting) -> Option<St
     let begins_well = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let goes_on_well = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !begins_well || !goes_on_well {
-        let message = format!(
-            "{} is no name for BIRD: letters, digits and _, not beginning with a digit",
-            quoted(&text)
-        );
-        reader.error(setting, message);
+        let why = "is no name for BIRD: letters, digits and _, not beginning with a digit";
+        reader.refuse(setting, &text, why);
         return None;
     }
     if text.len() > MAX_VARIABLE {
@@ -233,26 +224,21 @@ fn variable(reader: &mut Reader<'_, '_>, setting: &'static Setting) -> Option<St
 fn via(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>, rows: &Rows) -> Option<Via> {
     if let Some(socket) = reader.optional_path(rows.socket) {
         let shown = quoted_path(&socket);
-        let user = facts.probes.user;
         let why = match facts.place(&socket) {
             Place::Other { writable: true } => None,
             Place::Other { writable: false } => {
-                Some(format!("user {user} may not write to socket {shown}"))
+                Some(facts.may_not(&format!("write to socket {shown}")))
             }
             Place::Missing => Some(format!("socket {shown} does not exist: does BIRD run?")),
             Place::Hidden(cause) => Some(format!("cannot look at socket {shown}: {cause}")),
             Place::Directory { .. } | Place::File { .. } => Some(format!("{shown} is no socket")),
         };
-        if let Some(why) = why {
-            reader.warn(rows.socket, why);
-        }
+        reader.warn_if(rows.socket, why);
         reader.text(rows.command);
         return Some(Via::Socket(socket));
     }
     let words = reader.words(rows.command)?;
-    if let Some(why) = facts.why_not_runnable(&words[0]) {
-        reader.warn(rows.command, why);
-    }
+    reader.warn_if(rows.command, facts.why_not_runnable(&words[0]));
     Some(Via::Command(CommandLine::of(words)))
 }
 
@@ -279,12 +265,12 @@ fn dummy(
     family: Family,
 ) -> Option<ipnetwork::IpNetwork> {
     let text = reader.text(setting)?;
-    let message = match prefix::parse(&text) {
+    let why = match prefix::parse(&text) {
         Ok(prefix) if Family::of(&prefix) == family => return Some(prefix),
-        Ok(_) => format!("{} is not an {}", quoted(&text), setting.kind.describe()),
-        Err(why) => format!("{} {why}", quoted(&text)),
+        Ok(_) => format!("is not an {}", setting.kind.describe()),
+        Err(why) => why.to_string(),
     };
-    reader.error(setting, message);
+    reader.refuse(setting, &text, &why);
     None
 }
 
@@ -313,10 +299,11 @@ fn apart(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>, v4: &FamilyConfig, 
 
 /// The dummies as users of their prefixes.
 pub fn dummies(daemon: &DaemonConfig) -> Vec<Claim<'static>> {
-    let configured = daemon.families.iter().flatten();
-    configured
-        .map(|family| Claim::dummy(family.dummy))
-        .collect()
+    let mut claims = Vec::new();
+    for family in daemon.families.iter().flatten() {
+        claims.push(Claim::dummy(family.dummy));
+    }
+    claims
 }
 
 #[cfg(test)]

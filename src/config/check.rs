@@ -10,14 +10,14 @@ use std::rc::Rc;
 use super::complaints::Complaints;
 use super::document::{Document, View};
 use super::facts::{Facts, Place, Probes, parent, quoted_path};
+use super::names::Names;
 use super::read::Reader;
 use super::settings::{self, DAEMON_SECTION, DEFAULT_SECTION, Kept, Setting};
-use super::text::{printable, quoted};
+use super::text::printable;
 use super::{
     CommandLine, Config, DaemonConfig, Family, Level, LogConfig, MetricsConfig, ServiceConfig,
     SyslogConfig, SyslogFormat, bird, expand, hint, prefixes, service,
 };
-use crate::sorted::Set;
 
 /// Services of one daemon: each costs memory and a process now and then, and a million is a mistake.
 const MAX_SERVICES: usize = 50_000;
@@ -33,7 +33,7 @@ pub fn check(
     complaints: &mut Complaints,
 ) -> Option<Config> {
     let mut facts = Facts::new(probes);
-    let names = References::of(document);
+    let names = references(document);
     let mut reader = Reader {
         view: document.daemon(),
         complaints,
@@ -48,7 +48,7 @@ pub fn check(
     for view in document.services() {
         let mut reader = Reader { view, complaints };
         let service = service::service(&mut reader, &mut facts, enabled);
-        claims.extend(prefixes::claims(&service, view));
+        prefixes::claim(&service, view, &mut claims);
         bytes += size(&service);
         services.push(Rc::new(service));
         unknown_options(view, &names, complaints);
@@ -65,7 +65,7 @@ pub fn check(
         let message = format!("there are more than {MAX_SERVICES} services");
         complaints.error(origin, "", "", message);
     }
-    prefixes::check(claims, document, complaints);
+    prefixes::check(&claims, document, complaints);
     (!complaints.any_error()).then_some(Config { daemon, services })
 }
 
@@ -85,17 +85,13 @@ fn daemon(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> (DaemonConfig, 
     let daemon = DaemonConfig {
         pidfile: pidfile(reader, facts),
         families,
-        purge_ip_prefixes: reader.flag(&settings::PURGE_IP_PREFIXES).unwrap_or(false),
+        purge_ip_prefixes: reader.is_on(&settings::PURGE_IP_PREFIXES),
         log: log(reader, facts),
         metrics: metrics(reader, facts),
         splay_startup: reader.seconds(&settings::SPLAY_STARTUP),
-        on_exit_wait: reader.seconds(&settings::ON_EXIT_WAIT).unwrap_or_default(),
-        update_interval: reader
-            .seconds(&settings::BIRD_UPDATE_INTERVAL)
-            .unwrap_or_default(),
-        reconfigure_timeout: reader
-            .seconds(&settings::BIRD_RECONFIGURE_TIMEOUT)
-            .unwrap_or_default(),
+        on_exit_wait: reader.span(&settings::ON_EXIT_WAIT),
+        update_interval: reader.span(&settings::BIRD_UPDATE_INTERVAL),
+        reconfigure_timeout: reader.span(&settings::BIRD_RECONFIGURE_TIMEOUT),
         max_running_checks: reader.count(&settings::MAX_RUNNING_CHECKS),
     };
     (daemon, enabled)
@@ -106,29 +102,21 @@ fn pidfile(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> PathBuf {
     let Some(path) = reader.path(setting) else {
         return PathBuf::new();
     };
-    match facts.place(&path) {
-        Place::File { writable: true } => {
-            // It can be filled but not replaced or removed where the directory is not ours; the daemon copes.
-            if let Some(why) = facts.why_not_usable(&parent(&path)) {
-                reader.warn(setting, why);
-            }
-        }
-        Place::File { writable: false } | Place::Missing => {
-            if let Some(why) = facts.why_not_usable(&parent(&path)) {
-                reader.error(setting, why);
-            }
-        }
-        _ => {
-            if let Some(why) = facts.why_not_writable(&path) {
-                reader.error(setting, why);
-            }
-        }
+    let place = facts.place(&path);
+    let why = match place {
+        Place::File { .. } | Place::Missing => facts.why_not_usable(&parent(&path)),
+        _ => facts.why_not_writable(&path),
+    };
+    match place {
+        // It can be filled but not replaced or removed where the directory is not ours; the daemon copes.
+        Place::File { writable: true } => reader.warn_if(setting, why),
+        _ => reader.error_if(setting, why),
     }
     path
 }
 
 fn log(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> LogConfig {
-    let json_server = reader.flag(&settings::JSON_LOG_SERVER).unwrap_or(false);
+    let json_server = reader.is_on(&settings::JSON_LOG_SERVER);
     let port = reader.whole(&settings::LOG_SERVER_PORT);
     let format = match reader.one_of(&settings::LOG_SERVER_FORMAT).as_deref() {
         Some("rfc3164") => SyslogFormat::Rfc3164,
@@ -138,8 +126,7 @@ fn log(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> LogConfig {
     let server = reader.filled(&settings::LOG_SERVER);
     if let Some(name) = &server {
         if name.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            let message = format!("{} is no host name or address", quoted(name));
-            reader.error(&settings::LOG_SERVER, message);
+            reader.refuse(&settings::LOG_SERVER, name, "is no host name or address");
         }
     } else if reader.is_set(&settings::LOG_SERVER) {
         reader.warn(
@@ -155,7 +142,7 @@ fn log(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> LogConfig {
         format,
         json: json_server,
     });
-    let stderr_to_syslog = reader.flag(&settings::STDERR_LOG_SERVER).unwrap_or(false);
+    let stderr_to_syslog = reader.is_on(&settings::STDERR_LOG_SERVER);
     if stderr_to_syslog && syslog.is_none() {
         let message = format!("has no effect without {}", settings::LOG_SERVER.key);
         reader.warn(&settings::STDERR_LOG_SERVER, message);
@@ -165,12 +152,10 @@ fn log(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> LogConfig {
         file: writable_file(reader, facts, &settings::LOG_FILE),
         max_bytes: amount(reader, &settings::LOG_MAXBYTES),
         backups: u32::try_from(amount(reader, &settings::LOG_BACKUPS)).unwrap_or(u32::MAX),
-        json_file: reader.flag(&settings::JSON_LOG_FILE).unwrap_or(false),
+        json_file: reader.is_on(&settings::JSON_LOG_FILE),
         syslog,
-        json_stdout: reader.flag(&settings::JSON_STDOUT).unwrap_or(false),
-        journal: reader
-            .flag(&settings::LOG_FORMAT_JOURNALCTL)
-            .unwrap_or(false),
+        json_stdout: reader.is_on(&settings::JSON_STDOUT),
+        journal: reader.is_on(&settings::LOG_FORMAT_JOURNALCTL),
         stderr_file: writable_file(reader, facts, &settings::STDERR_FILE),
         stderr_to_syslog,
     }
@@ -178,19 +163,34 @@ fn log(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> LogConfig {
 
 /// The names that Python's logging knows, in any case; `notset` lets its root logger decide, which says
 /// warning.
+const LEVELS: [(&str, Level); 8] = [
+    ("DEBUG", Level::Debug),
+    ("INFO", Level::Info),
+    ("WARNING", Level::Warning),
+    ("WARN", Level::Warning),
+    ("NOTSET", Level::Warning),
+    ("ERROR", Level::Error),
+    ("CRITICAL", Level::Critical),
+    ("FATAL", Level::Critical),
+];
+
 fn level(reader: &mut Reader<'_, '_>) -> Level {
     let setting = &settings::LOGLEVEL;
     let text = reader.text(setting).unwrap_or_default();
-    match text.to_uppercase().as_str() {
-        "DEBUG" => Level::Debug,
-        "INFO" => Level::Info,
-        "WARNING" | "WARN" | "NOTSET" => Level::Warning,
-        "ERROR" => Level::Error,
-        "CRITICAL" | "FATAL" => Level::Critical,
-        _ => {
+    // As Python's upper() has it, which writes the i without a dot and the long s so.
+    let upper = |c| match c {
+        'ı' => 'I',
+        'ſ' => 'S',
+        c => c.to_ascii_uppercase(),
+    };
+    let known = LEVELS
+        .iter()
+        .find(|(name, _)| text.chars().map(upper).eq(name.chars()));
+    match known {
+        Some((_, level)) => *level,
+        None => {
             if reader.view.value(setting.key).is_some_and(|v| v.is_ok()) {
-                let message = format!("{} is not {}", quoted(&text), setting.kind.describe());
-                reader.error(setting, message);
+                reader.refuse_kind(setting, &text);
             }
             Level::Debug
         }
@@ -200,9 +200,7 @@ fn level(reader: &mut Reader<'_, '_>) -> Level {
 /// A number of which the reference takes negative ones as zero.
 fn amount(reader: &mut Reader<'_, '_>, setting: &'static Setting) -> u64 {
     let negative = match reader.view.value(setting.key) {
-        Some(Ok(text)) => {
-            matches!(super::numbers::whole(&text), Some(Some(number)) if number < 0)
-        }
+        Some(Ok(text)) => super::numbers::whole(&text).is_some_and(|number| number < 0),
         _ => false,
     };
     if negative {
@@ -218,15 +216,13 @@ fn writable_file(
     setting: &'static Setting,
 ) -> Option<PathBuf> {
     let path = reader.path(setting)?;
-    if let Some(why) = facts.why_not_writable(&path) {
-        reader.error(setting, why);
-    }
+    reader.error_if(setting, facts.why_not_writable(&path));
     Some(path)
 }
 
 /// A missing directory costs the metrics, not the announcements: a warning.
 fn metrics(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> Option<MetricsConfig> {
-    let wanted = reader.flag(&settings::PROMETHEUS_EXPORTER).unwrap_or(false);
+    let wanted = reader.is_on(&settings::PROMETHEUS_EXPORTER);
     let interval = reader.seconds(&settings::PROMETHEUS_EXPORTER_INTERVAL);
     let setting = &settings::PROMETHEUS_COLLECTOR_TEXTFILE_DIR;
     if !wanted {
@@ -245,25 +241,20 @@ fn metrics(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> Option<Metrics
 }
 
 /// Every name that some value refers to: such an option has a use, even if nobody knows it.
-struct References(Set<String>);
-
-impl References {
-    fn of(document: &Document) -> References {
-        let mut names = Set::new();
-        let special = [document.defaults(), document.daemon()];
-        for view in special.into_iter().chain(document.services()) {
-            for (_, entry) in view.section.in_order() {
-                if entry.raw.contains('%') {
-                    names.extend(expand::references(&entry.raw));
-                }
+fn references(document: &Document) -> Names {
+    let mut names = Names::default();
+    for view in document.all() {
+        for (_, entry) in view.section.in_order() {
+            for name in expand::references(&entry.raw) {
+                names.add(&name);
             }
         }
-        References(names)
     }
+    names
 }
 
 /// Warns of options that do nothing where they stand.
-fn unknown_options(view: View<'_>, used: &References, complaints: &mut Complaints) {
+fn unknown_options(view: View<'_>, used: &Names, complaints: &mut Complaints) {
     let in_default = view.name() == DEFAULT_SECTION;
     let kept_here = if view.name() == DAEMON_SECTION {
         Kept::Daemon
@@ -284,7 +275,7 @@ fn unknown_options(view: View<'_>, used: &References, complaints: &mut Complaint
             continue;
         }
         let fits = known.is_some_and(|setting| in_default || setting.kept == kept_here);
-        if fits || used.0.contains(key) {
+        if fits || used.place(key).is_some() {
             continue;
         }
         let message = match known {

@@ -2,14 +2,18 @@
 //! their lines.
 
 use super::document::{Document, Origin};
+use super::names::Names;
 use super::settings::DEFAULT_SECTION;
 use super::{Complaint, Severity};
-use crate::sorted::Set;
+use crate::sorted::order;
 
 /// All complaints about one configuration.
 #[derive(Debug, Default)]
 pub struct Complaints {
-    found: Vec<(Origin, Complaint)>,
+    found: Vec<(Origin, Option<Complaint>)>,
+    /// What was said about options of `[DEFAULT]`, which many sections get wrong in the same way: it is kept once.
+    said: Names,
+    count: usize,
     errors: usize,
 }
 
@@ -30,8 +34,13 @@ impl Complaints {
         option: &str,
         message: String,
     ) {
-        if severity == Severity::Error {
-            self.errors += 1;
+        self.count += 1;
+        self.errors += usize::from(severity == Severity::Error);
+        if section == DEFAULT_SECTION {
+            let Origin { file, line } = origin;
+            if !self.said.add(&format!("{file}:{line}:{option}:{message}")) {
+                return;
+            }
         }
         let complaint = Complaint {
             severity,
@@ -41,31 +50,29 @@ impl Complaints {
             option: option.to_string(),
             message,
         };
-        self.found.push((origin, complaint));
+        self.found.push((origin, Some(complaint)));
     }
 
     pub fn count(&self) -> usize {
-        self.found.len()
+        self.count
     }
 
     pub fn any_error(&self) -> bool {
         self.errors > 0
     }
 
-    /// In the order of reading. What an option in `[DEFAULT]` gets wrong for many sections is said once.
+    /// In the order of reading.
     pub fn in_order(mut self, document: &Document) -> Vec<Complaint> {
-        self.found.sort_by_key(|(origin, _)| *origin);
-        let mut inherited = Set::new();
-        let mut all = Vec::with_capacity(self.found.len());
-        for (origin, mut complaint) in self.found {
-            if complaint.section == DEFAULT_SECTION
-                && !inherited.insert((origin, complaint.option.clone(), complaint.message.clone()))
-            {
-                continue;
-            }
-            if let Some(name) = document.files.get(origin.file as usize) {
-                complaint.file.clone_from(name);
-            }
+        let in_order = order(self.found.len(), &|a, b| {
+            self.found[a].0.cmp(&self.found[b].0)
+        });
+        let mut all = Vec::with_capacity(in_order.len());
+        for at in in_order {
+            let (origin, complaint) = &mut self.found[at];
+            let mut complaint = complaint.take().expect("each stands in the order once");
+            complaint
+                .file
+                .clone_from(&document.files[origin.file as usize]);
             all.push(complaint);
         }
         all

@@ -8,8 +8,8 @@
 use std::borrow::Cow;
 
 use super::expand::{self, Trouble};
+use super::names::Named;
 use super::settings::{self, DAEMON_SECTION, DEFAULT_SECTION, Kept};
-use crate::sorted::Map;
 
 /// Where something stands: the number of a file in the order of reading (0: built in), and a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,55 +25,38 @@ pub struct Entry {
     /// The value before expansion; lines are joined by line feeds.
     pub raw: String,
     pub origin: Origin,
-    /// Position among the options of its section.
-    order: u32,
 }
 
 /// One section of all files together.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Section {
-    pub name: String,
     /// Its first header.
     pub origin: Origin,
     /// The last file that has a header for it, and where.
     pub last_header: Origin,
-    entries: Map<String, Entry>,
+    entries: Named<Entry>,
 }
 
 impl Section {
-    fn new(name: &str, origin: Origin) -> Section {
-        Section {
-            name: name.to_string(),
-            origin,
-            last_header: origin,
-            entries: Map::new(),
-        }
-    }
-
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries.get(key)
     }
 
     /// Sets an option; an older value keeps its position.
-    pub fn set(&mut self, key: String, raw: String, origin: Origin) {
-        let next = self.entries.len() as u32;
-        match self.entries.get_mut(&key) {
-            Some(entry) => {
-                entry.raw = raw;
-                entry.origin = origin;
-            }
+    pub fn set(&mut self, key: &str, raw: &str, origin: Origin) {
+        let raw = raw.to_string();
+        let entry = Entry { raw, origin };
+        match self.entries.place(key) {
+            Some(at) => *self.entries.at_mut(at) = entry,
             None => {
-                let order = next;
-                self.entries.insert(key, Entry { raw, origin, order });
+                self.entries.add(key, entry);
             }
         }
     }
 
     /// All options in the order in which they were first met.
-    pub fn in_order(&self) -> Vec<(&str, &Entry)> {
-        let mut all: Vec<_> = self.entries.iter().map(|(k, e)| (k.as_str(), e)).collect();
-        all.sort_by_key(|(_, entry)| entry.order);
-        all
+    pub fn in_order(&self) -> impl Iterator<Item = (&str, &Entry)> {
+        self.entries.iter()
     }
 }
 
@@ -82,35 +65,33 @@ impl Section {
 pub struct Document {
     /// Names as they are shown; the first is that of the built-in layer, and empty.
     pub files: Vec<String>,
-    defaults: Section,
-    /// `[daemon]` first, since the built-in layer has it; then in the order of the first headers.
-    sections: Vec<Section>,
-    index: Map<String, usize>,
+    /// `[DEFAULT]` and `[daemon]` first, since the built-in layer has them; then in the order of the first headers.
+    sections: Named<Section>,
 }
+
+/// Where `[DEFAULT]` is among the sections.
+pub const DEFAULTS: usize = 0;
+const DAEMON: usize = 1;
 
 impl Document {
     /// The built-in defaults.
     pub fn built_in() -> Document {
         let mut document = Document {
             files: vec![String::new()],
-            defaults: Section::new(DEFAULT_SECTION, Origin::default()),
-            sections: Vec::new(),
-            index: Map::new(),
+            sections: Named::default(),
         };
-        let daemon = document.section_mut(DAEMON_SECTION, Origin::default());
+        for name in [DEFAULT_SECTION, DAEMON_SECTION] {
+            document.section(name, Origin::default());
+        }
         for setting in settings::ALL {
-            let Some(default) = setting.default else {
-                continue;
+            let kept = match setting.kept {
+                Kept::Daemon => DAEMON,
+                Kept::Service => DEFAULTS,
             };
-            let target = match setting.kept {
-                Kept::Daemon => document.at_mut(daemon),
-                Kept::Service => document.at_mut(Target::Defaults),
-            };
-            target.set(
-                setting.key.to_string(),
-                default.to_string(),
-                Origin::default(),
-            );
+            if let Some(default) = setting.default {
+                let section = document.section_mut(kept);
+                section.set(setting.key, default, Origin::default());
+            }
         }
         document
     }
@@ -121,66 +102,63 @@ impl Document {
         (self.files.len() - 1) as u32
     }
 
-    /// The section of that name, made if it is new.
-    pub fn section_mut(&mut self, name: &str, origin: Origin) -> Target {
-        if name == DEFAULT_SECTION {
-            return Target::Defaults;
+    /// Where the section of that name is, which is made if it is new.
+    pub fn section(&mut self, name: &str, origin: Origin) -> usize {
+        let section = Section {
+            origin,
+            last_header: origin,
+            ..Section::default()
+        };
+        match self.sections.place(name) {
+            Some(at) => at,
+            None => self.sections.add(name, section),
         }
-        if let Some(&at) = self.index.get(name) {
-            return Target::Section(at);
-        }
-        self.sections.push(Section::new(name, origin));
-        self.index.insert(name.to_string(), self.sections.len() - 1);
-        Target::Section(self.sections.len() - 1)
     }
 
-    pub fn at_mut(&mut self, target: Target) -> &mut Section {
-        match target {
-            Target::Defaults => &mut self.defaults,
-            Target::Section(at) => &mut self.sections[at],
-        }
+    pub fn section_mut(&mut self, at: usize) -> &mut Section {
+        self.sections.at_mut(at)
     }
 
     pub fn defaults(&self) -> View<'_> {
-        View {
-            section: &self.defaults,
-            defaults: &self.defaults,
-        }
+        self.view(DEFAULT_SECTION, self.sections.at(DEFAULTS))
     }
 
     /// `[daemon]`, which always exists.
     pub fn daemon(&self) -> View<'_> {
-        View {
-            section: &self.sections[0],
-            defaults: &self.defaults,
-        }
+        self.view(DAEMON_SECTION, self.sections.at(DAEMON))
     }
 
     pub fn services(&self) -> impl Iterator<Item = View<'_>> {
-        self.sections[1..].iter().map(|section| View {
-            section,
-            defaults: &self.defaults,
-        })
+        self.all().skip(DAEMON + 1)
     }
-}
 
-/// A section to write to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    Defaults,
-    Section(usize),
+    /// `[DEFAULT]`, `[daemon]`, and the services.
+    pub fn all(&self) -> impl Iterator<Item = View<'_>> {
+        self.sections
+            .iter()
+            .map(|(name, section)| self.view(name, section))
+    }
+
+    fn view<'a>(&'a self, name: &'a str, section: &'a Section) -> View<'a> {
+        View {
+            name,
+            section,
+            defaults: self.sections.at(DEFAULTS),
+        }
+    }
 }
 
 /// One section with `[DEFAULT]` behind it.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
+    name: &'a str,
     pub section: &'a Section,
     defaults: &'a Section,
 }
 
 impl<'a> View<'a> {
     pub fn name(&self) -> &'a str {
-        &self.section.name
+        self.name
     }
 
     /// The option as it was read, here or in `[DEFAULT]`.
@@ -207,12 +185,10 @@ impl<'a> View<'a> {
     }
 
     /// Every option: those of the section in their order, then what `[DEFAULT]` adds.
-    pub fn options(&self) -> Vec<(&'a str, &'a Entry)> {
-        let mut all = self.section.in_order();
-        if self.section.name != self.defaults.name {
-            let added = self.defaults.in_order().into_iter();
-            all.extend(added.filter(|(key, _)| self.section.entry(key).is_none()));
-        }
-        all
+    pub fn options(&self) -> impl Iterator<Item = (&'a str, &'a Entry)> {
+        let own = self.section;
+        let added = self.defaults.in_order();
+        own.in_order()
+            .chain(added.filter(|(key, _)| own.entry(key).is_none()))
     }
 }

@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::lower::lower;
 use super::text::quoted;
 
 /// As Python's `MAX_INTERPOLATION_DEPTH`.
@@ -77,7 +78,7 @@ pub fn expand<'a>(
 pub fn references(raw: &str) -> impl Iterator<Item = String> + '_ {
     raw.match_indices("%(").filter_map(|(at, _)| {
         let (name, _) = raw[at + 2..].split_once(')')?;
-        Some(name.to_lowercase())
+        Some(lower(name))
     })
 }
 
@@ -116,7 +117,7 @@ impl<'a, L: Fn(&str) -> Option<&'a str>> Work<'_, L> {
         if self.references > MAX_REFERENCES {
             return Err(Trouble::TooLarge);
         }
-        let name = name.to_lowercase();
+        let name = lower(name);
         match (self.lookup)(&name) {
             None => Err(Trouble::Missing(name)),
             // Only a value with a reference of its own counts as a level.

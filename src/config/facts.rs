@@ -6,8 +6,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::sorted::{Map, Set};
 use ipnetwork::IpNetwork;
+
+use super::names::Named;
+use super::text::quoted;
 
 /// What is found at a path, seen by the effective user; links are followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,81 +63,64 @@ pub struct Probes<'p> {
 /// The answers so far.
 pub struct Facts<'p> {
     pub probes: Probes<'p>,
-    executables: Map<String, Executable>,
-    interfaces: Map<String, Option<bool>>,
-    shared: Set<Arc<str>>,
-    places: Map<PathBuf, Place>,
+    executables: Named<Executable>,
+    interfaces: Named<Option<bool>>,
+    shared: Named<Arc<str>>,
+    places: Named<Place>,
+}
+
+/// The answer that is kept in `known`, which is asked for first if it is not there.
+fn remembered<'k, T>(known: &'k mut Named<T>, name: &str, ask: impl FnOnce() -> T) -> &'k T {
+    let at = match known.place(name) {
+        Some(at) => at,
+        None => known.add(name, ask()),
+    };
+    known.at(at)
 }
 
 impl<'p> Facts<'p> {
     pub fn new(probes: Probes<'p>) -> Facts<'p> {
         Facts {
             probes,
-            executables: Map::new(),
-            interfaces: Map::new(),
-            shared: Set::new(),
-            places: Map::new(),
+            executables: Named::default(),
+            interfaces: Named::default(),
+            shared: Named::default(),
+            places: Named::default(),
         }
     }
 
     pub fn place(&mut self, path: &Path) -> Place {
-        if let Some(known) = self.places.get(path) {
-            return known.clone();
+        match path.to_str() {
+            Some(name) => remembered(&mut self.places, name, || (self.probes.place)(path)).clone(),
+            // Where a link leads to; settings are text.
+            None => (self.probes.place)(path),
         }
-        let place = (self.probes.place)(path);
-        self.places.insert(path.to_path_buf(), place.clone());
-        place
     }
 
     /// One copy of a text that many services have.
     pub fn shared(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.shared.get(text) {
-            return known.clone();
-        }
-        let text: Arc<str> = text.into();
-        self.shared.insert(text.clone());
-        text
+        remembered(&mut self.shared, text, || text.into()).clone()
     }
 
     pub fn interface(&mut self, name: &str) -> Option<bool> {
-        if let Some(known) = self.interfaces.get(name) {
-            return *known;
-        }
-        let exists = (self.probes.interface)(name);
-        self.interfaces.insert(name.to_string(), exists);
-        exists
+        *remembered(&mut self.interfaces, name, || (self.probes.interface)(name))
     }
 
     /// Why the command can't be run, as a message.
     pub fn why_not_runnable(&mut self, command: &str) -> Option<String> {
-        let executable = match self.executables.get(command) {
-            Some(known) => known,
-            None => {
-                let found = (self.probes.executable)(command);
-                self.executables
-                    .get_or_insert_with(command.to_string(), || found)
+        let ask = || (self.probes.executable)(command);
+        let why = match remembered(&mut self.executables, command, ask) {
+            Executable::Runs => return None,
+            Executable::NotFound if command.contains('/') => "no such file",
+            Executable::NotFound => "no such command in PATH",
+            Executable::NotPermitted => &format!("user {} may not execute it", self.probes.user),
+            Executable::Directory => "it is a directory",
+            Executable::NoInterpreter => "it is neither a program nor a script that begins with #!",
+            Executable::InterpreterMissing(interpreter) => {
+                &format!("its interpreter {} does not exist", quoted(interpreter))
             }
         };
-        let shown = super::text::quoted(command);
-        let user = self.probes.user;
-        match executable {
-            Executable::Runs => None,
-            Executable::NotFound if command.contains('/') => {
-                Some(format!("cannot run {shown}: no such file"))
-            }
-            Executable::NotFound => Some(format!("cannot run {shown}: no such command in PATH")),
-            Executable::NotPermitted => Some(format!(
-                "cannot run {shown}: user {user} may not execute it"
-            )),
-            Executable::Directory => Some(format!("cannot run {shown}: it is a directory")),
-            Executable::NoInterpreter => Some(format!(
-                "cannot run {shown}: it is neither a program nor a script that begins with #!"
-            )),
-            Executable::InterpreterMissing(interpreter) => Some(format!(
-                "cannot run {shown}: its interpreter {} does not exist",
-                super::text::quoted(interpreter)
-            )),
-        }
+        Some(format!("cannot run {}: {why}", quoted(command)))
     }
 
     /// Why files can't be made in the directory, as a message.
@@ -143,10 +128,9 @@ impl<'p> Facts<'p> {
         let shown = quoted_path(directory);
         match self.place(directory) {
             Place::Directory { writable: true } => None,
-            Place::Directory { writable: false } => Some(format!(
-                "user {} may not write in directory {shown}",
-                self.probes.user
-            )),
+            Place::Directory { writable: false } => {
+                Some(self.may_not(&format!("write in directory {shown}")))
+            }
             Place::Missing => Some(format!("directory {shown} does not exist: make it")),
             Place::File { .. } | Place::Other { .. } => Some(format!("{shown} is no directory")),
             Place::Hidden(cause) => Some(format!("cannot look at directory {shown}: {cause}")),
@@ -159,7 +143,7 @@ impl<'p> Facts<'p> {
         match self.place(file) {
             Place::File { writable: true } | Place::Other { writable: true } => None,
             Place::File { .. } | Place::Other { .. } => {
-                Some(format!("user {} may not write {shown}", self.probes.user))
+                Some(self.may_not(&format!("write {shown}")))
             }
             Place::Directory { .. } => Some(format!("{shown} is a directory")),
             Place::Hidden(cause) => Some(format!("cannot look at {shown}: {cause}")),
@@ -168,6 +152,11 @@ impl<'p> Facts<'p> {
                 self.why_not_usable(&parent(&target))
             }
         }
+    }
+
+    /// That the user lacks a permission.
+    pub fn may_not(&self, what: &str) -> String {
+        format!("user {} may not {what}", self.probes.user)
     }
 }
 
@@ -181,5 +170,5 @@ pub fn parent(file: &Path) -> PathBuf {
 }
 
 pub fn quoted_path(path: &Path) -> String {
-    super::text::quoted(&path.to_string_lossy())
+    quoted(&path.to_string_lossy())
 }

@@ -7,25 +7,20 @@ const MAX_NAME: usize = 64;
 
 /// The setting that was probably meant.
 pub fn setting(unknown: &str) -> Option<&'static Setting> {
-    if unknown.len() > MAX_NAME {
-        return None;
+    let plain = plain(unknown);
+    let mut holding = settings::ALL.iter().filter(|setting| {
+        let tail = setting.key.split_once('_').map(|(_, tail)| tail);
+        plain.len() >= 4 && tail == Some(&plain)
+    });
+    match (holding.next(), holding.next()) {
+        (Some(only), None) => Some(*only),
+        _ => settings::find(name(&plain, &mut settings::ALL.iter().map(|row| row.key))?),
     }
-    let plain = unknown.replace(['-', ' ', '.'], "_");
-    let nearest = settings::ALL
-        .iter()
-        .map(|setting| (distance(&plain, setting.key), *setting))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, setting)| *distance <= allowed(setting.key));
-    let by_part = || {
-        let mut holding = settings::ALL.iter().filter(|s| {
-            plain.len() >= 4 && s.key.split_once('_').is_some_and(|(_, tail)| tail == plain)
-        });
-        match (holding.next(), holding.next()) {
-            (Some(only), None) => Some(*only),
-            _ => None,
-        }
-    };
-    by_part().or(nearest.map(|(_, setting)| setting))
+}
+
+fn plain(unknown: &str) -> String {
+    let underscore = |c| if matches!(c, '-' | ' ' | '.') { '_' } else { c };
+    unknown.chars().map(underscore).collect()
 }
 
 /// The special section that was probably meant by a name that is none.
@@ -33,23 +28,27 @@ pub fn section(name: &str) -> Option<&'static str> {
     if name.len() > MAX_NAME {
         return None;
     }
-    let plain = name.trim().to_lowercase();
+    let plain = name.trim().to_ascii_lowercase();
     [DAEMON_SECTION, DEFAULT_SECTION]
         .into_iter()
-        .find(|known| distance(&plain, &known.to_lowercase()) <= 2)
+        .find(|known| distance(&plain, &known.to_ascii_lowercase()) <= 2)
 }
 
 /// That of some known names which was probably meant.
-pub fn name<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn name<'a>(unknown: &str, known: &mut dyn Iterator<Item = &'a str>) -> Option<&'a str> {
     if unknown.len() > MAX_NAME {
         return None;
     }
-    known
-        .filter(|name| name.len() <= MAX_NAME)
-        .map(|name| (distance(unknown, name), name))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, name)| *distance <= allowed(name))
-        .map(|(_, name)| name)
+    let mut nearest = None;
+    let mut least = usize::MAX;
+    for name in known.filter(|name| name.len() <= MAX_NAME) {
+        let distance = distance(unknown, name);
+        if distance < least {
+            least = distance;
+            nearest = Some(name);
+        }
+    }
+    nearest.filter(|name| least <= allowed(name))
 }
 
 /// A third of a name may be wrong, but no more than three characters.
@@ -59,23 +58,33 @@ fn allowed(name: &str) -> usize {
 
 /// Insertions, deletions, replacements and swaps of neighbours that lead from one name to the other.
 fn distance(from: &str, to: &str) -> usize {
-    let from: Vec<char> = from.chars().collect();
-    let to: Vec<char> = to.chars().collect();
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=to.len()).collect();
-    for i in 0..from.len() {
-        let mut row = vec![i + 1];
-        for j in 0..to.len() {
-            let replaced = last[j] + usize::from(from[i] != to[j]);
-            let mut best = replaced.min(last[j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && from[i] == to[j - 1] && from[i - 1] == to[j] {
-                best = best.min(before_last[j - 1] + 1);
+    let (mut first, mut second) = (['\0'; MAX_NAME], ['\0'; MAX_NAME]);
+    let (from, to) = (fill(&mut first, from), fill(&mut second, to));
+    // Steps from so many characters of the one to so many of the other.
+    let mut steps = [[0_u8; MAX_NAME + 1]; MAX_NAME + 1];
+    for i in 0..=from.len() {
+        for j in 0..=to.len() {
+            if i == 0 || j == 0 {
+                steps[i][j] = (i + j) as u8;
+                continue;
             }
-            row.push(best);
+            let same = from[i - 1] == to[j - 1];
+            let replaced = steps[i - 1][j - 1] + u8::from(!same);
+            let mut best = replaced.min(steps[i - 1][j] + 1).min(steps[i][j - 1] + 1);
+            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
+                best = best.min(steps[i - 2][j - 2] + 1);
+            }
+            steps[i][j] = best;
         }
-        before_last = std::mem::replace(&mut last, row);
     }
-    last[to.len()]
+    usize::from(steps[from.len()][to.len()])
+}
+
+/// The characters of a name; nobody asks about longer ones.
+fn fill<'a>(room: &'a mut [char; MAX_NAME], name: &str) -> &'a [char] {
+    let places = room.iter_mut().zip(name.chars());
+    let count = places.map(|(place, c)| *place = c).count();
+    &room[..count]
 }
 
 #[cfg(test)]
@@ -123,12 +132,15 @@ mod tests {
     #[test]
     fn finds_the_name_that_was_meant() {
         let known = || ["foo.example.com", "dns", "long".repeat(20).leak()].into_iter();
-        assert_eq!(name("foo.exmaple.com", known()), Some("foo.example.com"));
-        assert_eq!(name("DNS", known()), None);
-        assert_eq!(name("dn", known()), Some("dns"));
-        assert_eq!(name("web", known()), None);
-        assert_eq!(name("web", [].into_iter()), None);
-        assert_eq!(name(&"a".repeat(100_000), known()), None);
+        assert_eq!(
+            name("foo.exmaple.com", &mut known()),
+            Some("foo.example.com")
+        );
+        assert_eq!(name("DNS", &mut known()), None);
+        assert_eq!(name("dn", &mut known()), Some("dns"));
+        assert_eq!(name("web", &mut known()), None);
+        assert_eq!(name("web", &mut [].into_iter()), None);
+        assert_eq!(name(&"a".repeat(100_000), &mut known()), None);
     }
 
     #[test]

@@ -7,7 +7,8 @@
 //! its line, and what follows is read all the same.
 
 use super::complaints::Complaints;
-use super::document::{Document, Origin, Target};
+use super::document::{DEFAULTS, Document, Origin};
+use super::lower::lower;
 use super::text::{is_space, quoted, strip, strip_end};
 
 /// Complaints about one file; a file of another kind would have one a line, and nobody reads thousands.
@@ -90,7 +91,8 @@ struct Reader<'a> {
     complained: usize,
     /// The first line that is not complained about any more.
     first_left_out: Origin,
-    section: Option<(Target, String)>,
+    /// Where the section is in the document, and its name.
+    section: Option<(usize, String)>,
     option: Option<Open>,
     indent: usize,
     /// A line before the first section has been complained about.
@@ -136,7 +138,7 @@ impl Reader<'_> {
             }
         } else if let Some((name, first)) = value.split_once(['=', ':']) {
             self.finish_option();
-            self.begin_option(strip_end(name).to_lowercase(), strip(first), origin);
+            self.begin_option(lower(strip_end(name)), strip(first), origin);
         } else {
             // As in Python, the option above stays open.
             self.complain(
@@ -151,12 +153,12 @@ impl Reader<'_> {
     }
 
     fn enter(&mut self, name: &str, origin: Origin) {
-        let target = self.document.section_mut(name, origin);
-        self.section = Some((target, name.to_string()));
-        if target == Target::Defaults {
+        let at = self.document.section(name, origin);
+        self.section = Some((at, name.to_string()));
+        if at == DEFAULTS {
             return;
         }
-        let section = self.document.at_mut(target);
+        let section = self.document.section_mut(at);
         let before = section.last_header;
         if before.file == origin.file && before.line != origin.line {
             self.complain(
@@ -183,8 +185,9 @@ impl Reader<'_> {
             // Python does not let an option without a name go on either.
             return;
         }
-        if let Some((target, _)) = self.section {
-            let earlier = self.document.at_mut(target).entry(&name).map(|e| e.origin);
+        if let Some((at, _)) = self.section {
+            let earlier = self.document.section_mut(at).entry(&name);
+            let earlier = earlier.map(|entry| entry.origin);
             if let Some(earlier) = earlier.filter(|earlier| earlier.file == self.file) {
                 refused = true;
                 self.complain(
@@ -203,16 +206,12 @@ impl Reader<'_> {
     }
 
     fn finish_option(&mut self) {
-        let (Some(open), Some((target, _))) = (self.option.take(), &self.section) else {
-            return;
-        };
-        if open.refused {
-            return;
+        if let (Some(open), Some((at, _))) = (self.option.take(), &self.section) {
+            if !open.refused {
+                let section = self.document.section_mut(*at);
+                section.set(&open.name, strip_end(&open.raw), open.origin);
+            }
         }
-        let raw = strip_end(&open.raw).to_string();
-        self.document
-            .at_mut(*target)
-            .set(open.name, raw, open.origin);
     }
 
     fn complain(&mut self, origin: Origin, option: &str, message: String) {

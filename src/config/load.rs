@@ -7,6 +7,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
+use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,7 @@ use super::document::{Document, Origin};
 use super::facts::{Probes, quoted_path};
 use super::text::printable;
 use super::{Complaint, Config, check, ini};
+use crate::sorted::order;
 
 /// Where settings are looked for if nobody says.
 pub const DEFAULT_FILE: &str = "/etc/anycast-healthchecker.conf";
@@ -193,8 +195,13 @@ fn service_files(directory: &Path) -> io::Result<Vec<OsString>> {
             names.push(name);
         }
     }
-    names.sort_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
-    Ok(names)
+    let in_order = order(names.len(), &|a, b| {
+        names[a].as_bytes().cmp(names[b].as_bytes())
+    });
+    Ok(in_order
+        .into_iter()
+        .map(|at| mem::take(&mut names[at]))
+        .collect())
 }
 
 fn is_service_file(name: &OsStr) -> bool {

@@ -61,11 +61,14 @@ pub fn drainable(document: &Document, name: &str) -> Result<Drainable, String> {
             quoted(&file.to_string_lossy())
         ));
     }
-    let same = |service: &View| {
-        service.name() != name && look(document, *service) == Ok((Some(file.clone()), false))
-    };
-    let others = document.services().filter(same);
-    let others = others.map(|service| service.name().to_string()).collect();
+    let mut others = Vec::new();
+    for other in document.services() {
+        let drained = look(document, other);
+        let same = drained.is_ok_and(|(other, off)| !off && other.as_ref() == Some(&file));
+        if same && other.name() != name {
+            others.push(other.name().to_string());
+        }
+    }
     Ok(Drainable { file, others })
 }
 
@@ -85,8 +88,8 @@ fn look(document: &Document, view: View<'_>) -> Result<(Option<PathBuf>, bool), 
 }
 
 fn unknown(document: &Document, name: &str) -> String {
-    let known = document.services().map(|service| service.name());
-    let hint = match hint::name(name, known) {
+    let mut known = document.services().map(|service| service.name());
+    let hint = match hint::name(name, &mut known) {
         Some(nearest) => format!(" (did you mean {}?)", quoted(nearest)),
         None => String::new(),
     };

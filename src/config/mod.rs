@@ -16,6 +16,8 @@ mod hint;
 mod ini;
 pub mod load;
 pub mod lookup;
+mod lower;
+mod names;
 mod numbers;
 mod prefix;
 mod prefixes;

@@ -75,15 +75,17 @@ fn parse_address(text: &str) -> Result<IpAddr, NoPrefix> {
     }
     let address: Result<Ipv4Addr, _> = text.parse();
     address.map(IpAddr::V4).map_err(|_| {
-        let octet = |o: &str| !o.is_empty() && o.bytes().all(|b| b.is_ascii_digit());
-        let octets: Vec<&str> = text.split('.').collect();
-        if octets.len() == 4
-            && octets.iter().all(|o| octet(o))
-            && octets.iter().any(|o| o.len() > 1 && o.starts_with('0'))
-        {
-            NoPrefix::LeadingZero
-        } else {
-            NoPrefix::Address
+        let (mut octets, mut leading_zero) = (0, false);
+        for octet in text.split('.') {
+            if octet.is_empty() || !octet.bytes().all(|b| b.is_ascii_digit()) {
+                return NoPrefix::Address;
+            }
+            octets += 1;
+            leading_zero |= octet.len() > 1 && octet.starts_with('0');
+        }
+        match leading_zero && octets == 4 {
+            true => NoPrefix::LeadingZero,
+            false => NoPrefix::Address,
         }
     })
 }

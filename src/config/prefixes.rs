@@ -9,6 +9,7 @@ use super::ServiceConfig;
 use super::complaints::Complaints;
 use super::document::{Document, Origin, View};
 use super::settings::{self, DAEMON_SECTION};
+use crate::sorted::order;
 
 /// One use of a prefix.
 #[derive(Clone, Debug)]
@@ -31,22 +32,6 @@ impl Claim<'_> {
         }
     }
 
-    /// Family, first address and length: equal ones meet, and what contains others stands before them.
-    fn key(&self) -> (u8, u128, u8) {
-        match self.prefix {
-            IpNetwork::V4(net) => (4, u128::from(u32::from(net.ip())), net.prefix()),
-            IpNetwork::V6(net) => (6, u128::from(net.ip()), net.prefix()),
-        }
-    }
-
-    fn contains(&self, other: &Claim<'_>) -> bool {
-        match (self.prefix, other.prefix) {
-            (IpNetwork::V4(outer), IpNetwork::V4(inner)) => outer.contains(inner.ip()),
-            (IpNetwork::V6(outer), IpNetwork::V6(inner)) => outer.contains(inner.ip()),
-            _ => false,
-        }
-    }
-
     /// "of [name] (file:line)".
     fn owner(&self, document: &Document) -> String {
         let name = super::text::printable(self.section);
@@ -59,30 +44,38 @@ impl Claim<'_> {
     }
 }
 
-/// The prefixes that a service uses.
-pub fn claims<'d>(service: &ServiceConfig, view: View<'d>) -> Vec<Claim<'d>> {
+/// Adds the prefixes that a service uses.
+pub fn claim<'d>(service: &ServiceConfig, view: View<'d>, claims: &mut Vec<Claim<'d>>) {
     let entry = view.entry(settings::IP_PREFIX.key);
     let origin = entry.map_or(view.section.origin, |entry| entry.origin);
-    let claim = |prefix: &IpNetwork| Claim {
-        prefix: *prefix,
-        section: view.name(),
-        origin,
-        shared: service.shared_prefix,
-        dummy: false,
-    };
-    service.prefixes.iter().map(claim).collect()
+    for prefix in &service.prefixes {
+        claims.push(Claim {
+            prefix: *prefix,
+            section: view.name(),
+            origin,
+            shared: service.shared_prefix,
+            dummy: false,
+        });
+    }
 }
 
 /// Complains about prefixes that are used twice, and warns of those within others.
-pub fn check(mut claims: Vec<Claim<'_>>, document: &Document, complaints: &mut Complaints) {
-    // The sort is stable and dummies come first, then services in their order.
-    claims.sort_by_key(Claim::key);
+pub fn check(claims: &[Claim<'_>], document: &Document, complaints: &mut Complaints) {
+    // Equal ones meet, and what contains others stands before them. The sort is stable: dummies come first, then
+    // services in their order.
+    let order = order(claims.len(), &|a, b| {
+        claims[a].prefix.cmp(&claims[b].prefix)
+    });
+    let claims: Vec<&Claim<'_>> = order.into_iter().map(|at| &claims[at]).collect();
     // The prefixes that contain the one at hand, longest last.
     let mut outer: Vec<&Claim<'_>> = Vec::new();
-    for group in claims.chunk_by(|a, b| a.key() == b.key()) {
-        let first = &group[0];
+    for group in claims.chunk_by(|a, b| a.prefix == b.prefix) {
+        let first = group[0];
         twice(group, document, complaints);
-        while outer.last().is_some_and(|o| !o.contains(first)) {
+        while outer
+            .last()
+            .is_some_and(|o| !o.prefix.contains(first.prefix.ip()))
+        {
             outer.pop();
         }
         if let Some(container) = outer.last() {
@@ -93,18 +86,18 @@ pub fn check(mut claims: Vec<Claim<'_>>, document: &Document, complaints: &mut C
 }
 
 /// All claims of `group` are for the same prefix.
-fn twice(group: &[Claim<'_>], document: &Document, complaints: &mut Complaints) {
+fn twice(group: &[&Claim<'_>], document: &Document, complaints: &mut Complaints) {
     let all_share = group.iter().all(|claim| claim.shared);
-    let (first, rest) = group.split_at(1);
-    let mut before = &first[0];
-    for claim in rest {
+    let first = group[0];
+    let mut before = first;
+    for claim in &group[1..] {
         let again = claim.section == before.section && !before.dummy;
         let message = if again {
             Some(format!("{} is named twice", claim.prefix))
         } else if all_share {
             None
         } else {
-            let hint = if !first[0].dummy && group.iter().any(|claim| claim.shared) {
+            let hint = if !first.dummy && group.iter().any(|claim| claim.shared) {
                 format!(
                     ": each service must say {} = true",
                     settings::SHARED_PREFIX.key
@@ -112,7 +105,7 @@ fn twice(group: &[Claim<'_>], document: &Document, complaints: &mut Complaints) 
             } else {
                 String::new()
             };
-            let owner = first[0].owner(document);
+            let owner = first.owner(document);
             Some(format!("{} is also {owner}{hint}", claim.prefix))
         };
         if let Some(message) = message {
@@ -124,7 +117,7 @@ fn twice(group: &[Claim<'_>], document: &Document, complaints: &mut Complaints) 
 
 fn nested(
     container: &Claim<'_>,
-    group: &[Claim<'_>],
+    group: &[&Claim<'_>],
     document: &Document,
     complaints: &mut Complaints,
 ) {

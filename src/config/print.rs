@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use super::document::{Document, View};
 use super::settings::{self, DAEMON_SECTION, DEFAULT_SECTION, Kept, Kind, Setting};
-use super::text::{is_space, strip, strip_end};
+use super::text::{listed, strip, strip_end};
 use super::{ini, numbers};
 
 /// The built-in settings; those without a value stand as comments.
@@ -37,8 +37,7 @@ pub fn defaults() -> String {
 /// Every section with `[DEFAULT]` applied.
 pub fn configuration(document: &Document) -> String {
     let mut out = String::new();
-    let special = [document.defaults(), document.daemon()];
-    for view in special.into_iter().chain(document.services()) {
+    for view in document.all() {
         let _ = writeln!(out, "[{}]", view.name());
         for (key, entry) in view.options() {
             let value = match view.value(key) {
@@ -128,19 +127,17 @@ fn value(out: &mut String, row: &Setting, text: &str) {
     let number = match row.kind {
         Kind::Flag => numbers::flag(text).map(|flag| flag.to_string()),
         Kind::Whole { .. } | Kind::WholeSeconds => {
-            numbers::whole(text).flatten().map(|n| n.to_string())
+            let number = numbers::whole(text).map(i64::try_from);
+            number.and_then(Result::ok).map(|n| n.to_string())
         }
-        Kind::Seconds | Kind::SecondsOrZero => numbers::float(text)
-            .filter(|seconds| seconds.is_finite())
-            .map(|seconds| seconds.to_string()),
+        Kind::Seconds | Kind::SecondsOrZero => numbers::float(text).and_then(numbers::shortest),
         _ => None,
     };
     if let Some(number) = number {
         out.push_str(&number);
-    } else if row.kind == Kind::Prefixes {
-        let words = text.split(|c| c == ',' || is_space(c));
+    } else if matches!(row.kind, Kind::Prefixes) {
         out.push('[');
-        for (number, word) in words.filter(|word| !word.is_empty()).enumerate() {
+        for (number, word) in listed(text).enumerate() {
             out.push_str(if number > 0 { ", " } else { "" });
             string(out, word);
         }

@@ -16,7 +16,7 @@ use super::{Severity, numbers, words};
 /// Anything shorter is a busy loop.
 const MIN_SECONDS: f64 = 0.001;
 /// Thirty years: more is a mistake, and no clock may overflow.
-const MAX_SECONDS: f64 = 1e9;
+const MAX_SECONDS: u64 = 1_000_000_000;
 
 /// A section and the place for complaints about it.
 pub struct Reader<'d, 'c> {
@@ -31,6 +31,25 @@ impl<'d> Reader<'d, '_> {
 
     pub fn warn(&mut self, setting: &Setting, message: String) {
         self.complain(Severity::Warning, setting, message);
+    }
+
+    /// An error about a value; the message begins with it.
+    pub fn refuse(&mut self, setting: &Setting, value: &str, why: &str) {
+        self.error(setting, format!("{} {why}", quoted(value)));
+    }
+
+    /// An error, if there is a reason.
+    pub fn error_if(&mut self, setting: &Setting, why: Option<String>) {
+        if let Some(why) = why {
+            self.error(setting, why);
+        }
+    }
+
+    /// A warning, if there is a reason.
+    pub fn warn_if(&mut self, setting: &Setting, why: Option<String>) {
+        if let Some(why) = why {
+            self.warn(setting, why);
+        }
     }
 
     /// Complains at the option, or at the header of the section if it is not set.
@@ -83,31 +102,31 @@ impl<'d> Reader<'d, '_> {
         let text = self.text(setting)?;
         let value = numbers::flag(&text);
         if value.is_none() {
-            self.error(
-                setting,
-                format!("{} is neither true nor false", quoted(&text)),
-            );
+            self.refuse(setting, &text, "is neither true nor false");
         }
         value
+    }
+
+    /// A flag, where what is unset or unreadable counts as false.
+    pub fn is_on(&mut self, setting: &Setting) -> bool {
+        self.flag(setting) == Some(true)
     }
 
     /// A whole number within the bounds of its row.
     pub fn whole(&mut self, setting: &Setting) -> Option<u64> {
         let (min, max) = match setting.kind {
             Kind::Whole { min, max } => (min, max),
-            Kind::WholeSeconds => (1, MAX_SECONDS as u64),
+            Kind::WholeSeconds => (1, MAX_SECONDS),
             _ => (0, u64::MAX),
         };
         let text = self.text(setting)?;
-        let complaint = match numbers::whole(&text) {
-            None => format!("{} is no whole number", quoted(&text)),
-            Some(Some(number)) if number < i128::from(min) => {
-                format!("{} is less than {min}", quoted(&text))
-            }
-            Some(Some(number)) if number <= i128::from(max) => return u64::try_from(number).ok(),
-            Some(_) => format!("{} is more than {max}", quoted(&text)),
+        let why = match numbers::whole(&text) {
+            None => "is no whole number",
+            Some(number) if number < i128::from(min) => &format!("is less than {min}"),
+            Some(number) if number <= i128::from(max) => return u64::try_from(number).ok(),
+            Some(_) => &format!("is more than {max}"),
         };
-        self.error(setting, complaint);
+        self.refuse(setting, &text, why);
         None
     }
 
@@ -118,33 +137,35 @@ impl<'d> Reader<'d, '_> {
     }
 
     pub fn seconds(&mut self, setting: &Setting) -> Option<Duration> {
-        if setting.kind == Kind::WholeSeconds {
+        if matches!(setting.kind, Kind::WholeSeconds) {
             return self.whole(setting).map(Duration::from_secs);
         }
-        let zero_is_good = setting.kind == Kind::SecondsOrZero;
+        let zero_is_good = matches!(setting.kind, Kind::SecondsOrZero);
         let text = self.text(setting)?;
-        let complaint = match numbers::float(&text) {
-            None => format!("{} is no number of seconds", quoted(&text)),
-            Some(seconds) if !seconds.is_finite() => format!("{} is not finite", quoted(&text)),
+        let why = match numbers::float(&text) {
+            None => "is no number of seconds",
+            Some(seconds) if !seconds.is_finite() => "is not finite",
             Some(0.0) if zero_is_good => return Some(Duration::ZERO),
             Some(seconds) if seconds <= 0.0 => {
-                let bound = if zero_is_good {
-                    "0 or more"
+                if zero_is_good {
+                    "is not 0 or more"
                 } else {
-                    "more than 0"
-                };
-                format!("{} is not {bound}", quoted(&text))
+                    "is not more than 0"
+                }
             }
-            Some(seconds) if seconds < MIN_SECONDS => {
-                format!("{} is less than a millisecond", quoted(&text))
-            }
-            Some(seconds) if seconds > MAX_SECONDS => {
-                format!("{} is more than {MAX_SECONDS:.0} seconds", quoted(&text))
+            Some(seconds) if seconds < MIN_SECONDS => "is less than a millisecond",
+            Some(seconds) if seconds > MAX_SECONDS as f64 => {
+                &format!("is more than {MAX_SECONDS} seconds")
             }
             Some(seconds) => return Some(Duration::from_secs_f64(seconds)),
         };
-        self.error(setting, complaint);
+        self.refuse(setting, &text, why);
         None
+    }
+
+    /// A span, where what is unset or unreadable is zero.
+    pub fn span(&mut self, setting: &Setting) -> Duration {
+        self.seconds(setting).unwrap_or_default()
     }
 
     pub fn one_of(&mut self, setting: &Setting) -> Option<Cow<'d, str>> {
@@ -154,11 +175,19 @@ impl<'d> Reader<'d, '_> {
             _ => true,
         };
         if !known {
-            let message = format!("{} is not {}", quoted(&text), setting.kind.describe());
-            self.error(setting, message);
+            self.refuse_kind(setting, &text);
             return None;
         }
         Some(text)
+    }
+
+    /// An error about a value that is nothing of what the row allows.
+    pub fn refuse_kind(&mut self, setting: &Setting, text: &str) {
+        self.refuse(
+            setting,
+            text,
+            &format!("is not {}", setting.kind.describe()),
+        );
     }
 
     /// A path; an empty one is an error.

@@ -40,19 +40,19 @@ pub fn line(complaint: &Complaint) -> String {
         }
         out.push_str(": ");
     }
-    let section = printable(&complaint.section);
-    let option = printable(&complaint.option);
-    match (section.is_empty(), option.is_empty()) {
-        (true, true) => {}
-        (true, false) => {
-            let _ = write!(out, "{option}: ");
+    if !complaint.section.is_empty() {
+        let end = if complaint.option.is_empty() {
+            "]: "
+        } else {
+            "] "
+        };
+        for part in ["[", &printable(&complaint.section), end] {
+            out.push_str(part);
         }
-        (false, true) => {
-            let _ = write!(out, "[{section}]: ");
-        }
-        (false, false) => {
-            let _ = write!(out, "[{section}] {option}: ");
-        }
+    }
+    if !complaint.option.is_empty() {
+        out.push_str(&printable(&complaint.option));
+        out.push_str(": ");
     }
     if complaint.severity == Severity::Warning {
         out.push_str("warning: ");

@@ -7,8 +7,8 @@ use ipnetwork::IpNetwork;
 use super::facts::{Facts, Place, parent};
 use super::read::Reader;
 use super::settings::{self, Setting};
-use super::text::{is_space, quoted};
-use super::{Announce, CommandLine, Family, ServiceConfig, check, prefix};
+use super::text::{listed, quoted};
+use super::{Announce, CommandLine, Family, ServiceConfig, check, numbers, prefix};
 
 /// Prefixes of one service, so that one bad file can't fill the memory.
 const MAX_PREFIXES: usize = 1000;
@@ -24,21 +24,21 @@ pub fn service(
         prefixes: Box::default(),
         prefix_texts: Box::default(),
         check_cmd: check_cmd(reader, facts),
-        interval: seconds(reader, &settings::CHECK_INTERVAL),
+        interval: reader.span(&settings::CHECK_INTERVAL),
         fast_interval: None,
-        timeout: seconds(reader, &settings::CHECK_TIMEOUT),
+        timeout: reader.span(&settings::CHECK_TIMEOUT),
         rise: reader.count(&settings::CHECK_RISE),
         fall: reader.count(&settings::CHECK_FAIL),
         disabled: reader.flag(&settings::CHECK_DISABLED).unwrap_or(true),
         on_disabled: announce(reader, &settings::ON_DISABLED),
         ip_check_disabled: reader.flag(&settings::IP_CHECK_DISABLED).unwrap_or(true),
         interface: "".into(),
-        shared_prefix: reader.flag(&settings::SHARED_PREFIX).unwrap_or(false),
+        shared_prefix: reader.is_on(&settings::SHARED_PREFIX),
         on_start: announce(reader, &settings::ON_START),
         on_exit: announce(reader, &settings::ON_EXIT),
         maintenance_file: None,
         custom_cmd: custom_cmd(reader, facts),
-        custom_timeout: seconds(reader, &settings::CUSTOM_BIRD_RECONFIGURE_CMD_TIMEOUT),
+        custom_timeout: reader.span(&settings::CUSTOM_BIRD_RECONFIGURE_CMD_TIMEOUT),
     };
     let interface = reader.text(&settings::INTERFACE).unwrap_or_default();
     service.interface = facts.shared(&interface);
@@ -51,10 +51,6 @@ pub fn service(
     spans(reader, &service);
     addresses(reader, facts, &service);
     service
-}
-
-fn seconds(reader: &mut Reader<'_, '_>, setting: &'static Setting) -> Duration {
-    reader.seconds(setting).unwrap_or_default()
 }
 
 fn announce(reader: &mut Reader<'_, '_>, setting: &'static Setting) -> Announce {
@@ -72,9 +68,8 @@ fn check_cmd(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> CommandLine 
         reader.error(setting, "is missing, but required".to_string());
     }
     let words = reader.words(setting).unwrap_or_default();
-    if let Some(why) = words.first().and_then(|w| facts.why_not_runnable(w)) {
-        reader.error(setting, why);
-    }
+    let why = words.first().and_then(|w| facts.why_not_runnable(w));
+    reader.error_if(setting, why);
     CommandLine::of(words)
 }
 
@@ -82,9 +77,7 @@ fn custom_cmd(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> Option<Comm
     let setting = &settings::CUSTOM_BIRD_RECONFIGURE_CMD;
     reader.filled(setting)?;
     let words = reader.words(setting)?;
-    if let Some(why) = facts.why_not_runnable(&words[0]) {
-        reader.warn(setting, why);
-    }
+    reader.warn_if(setting, facts.why_not_runnable(&words[0]));
     Some(CommandLine::of(words))
 }
 
@@ -117,20 +110,14 @@ fn prefixes(reader: &mut Reader<'_, '_>, service: &mut ServiceConfig, enabled: [
     };
     let (mut found, mut texts) = (Vec::new(), Vec::new());
     let mut any = false;
-    for word in text.split(|c| c == ',' || is_space(c)) {
-        if word.is_empty() {
-            continue;
-        }
+    for word in listed(&text) {
         any = true;
         match prefix::parse(word) {
-            Err(why) => reader.error(setting, format!("{} {why}", quoted(word))),
+            Err(why) => reader.refuse(setting, word, &why.to_string()),
             Ok(prefix) if !enabled[Family::of(&prefix).index()] => {
                 let switch = check::family_switch(Family::of(&prefix)).key;
-                let message = format!(
-                    "{} can't be announced while {switch} is false",
-                    quoted(word)
-                );
-                reader.error(setting, message);
+                let why = format!("can't be announced while {switch} is false");
+                reader.refuse(setting, word, &why);
             }
             Ok(prefix) => {
                 found.push(prefix);
@@ -165,9 +152,9 @@ fn spans(reader: &mut Reader<'_, '_>, service: &ServiceConfig) {
         let message = format!(
             "{} ({} s) is longer than {} ({} s): runs that time out will skip their next turns",
             settings::CHECK_TIMEOUT.key,
-            timeout.as_secs_f64(),
+            in_seconds(timeout),
             settings::CHECK_INTERVAL.key,
-            interval.as_secs_f64()
+            in_seconds(interval)
         );
         reader.warn_about_two(&settings::CHECK_TIMEOUT, &settings::CHECK_INTERVAL, message);
     }
@@ -175,6 +162,11 @@ fn spans(reader: &mut Reader<'_, '_>, service: &ServiceConfig) {
         let message = format!("is longer than {}", settings::CHECK_INTERVAL.key);
         reader.warn(&settings::CHECK_FAST_INTERVAL, message);
     }
+}
+
+/// As short as it can be written.
+fn in_seconds(span: Duration) -> String {
+    numbers::shortest(span.as_secs_f64()).unwrap_or_default()
 }
 
 /// What is assigned now may not be later, and the other way round: warnings.

@@ -21,6 +21,12 @@ pub fn strip_end(text: &str) -> &str {
     text.trim_end_matches(is_space)
 }
 
+/// The words of a list, which commas and white space keep apart.
+pub fn listed(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c| c == ',' || is_space(c))
+        .filter(|word| !word.is_empty())
+}
+
 /// Longest piece of foreign text in a message, so that one bad line does not fill a screen.
 const SHOWN_CHARS: usize = 120;
 

@@ -29,9 +29,8 @@ fn every_default_is_of_its_kind() {
         let good = match setting.kind {
             Kind::Flag => numbers::flag(text).is_some(),
             Kind::Whole { min, max } => numbers::whole(text)
-                .flatten()
                 .is_some_and(|n| (i128::from(min)..=i128::from(max)).contains(&n)),
-            Kind::WholeSeconds => numbers::whole(text).flatten().is_some_and(|n| n > 0),
+            Kind::WholeSeconds => numbers::whole(text).is_some_and(|n| n > 0),
             Kind::Seconds => numbers::float(text).is_some_and(|n| n > 0.0),
             Kind::SecondsOrZero => numbers::float(text).is_some_and(|n| n >= 0.0),
             Kind::Prefix(family) => prefix::parse(text).is_ok_and(|p| Family::of(&p) == family),
