@@ -19,6 +19,8 @@ pub mod signal;
 pub mod socket;
 pub mod terminal;
 pub mod trial;
+#[cfg(no_unwinder)]
+mod unwind;
 
 use std::io;
 

@@ -1,0 +1,34 @@
+//! What the standard library asks of an unwinder, where nothing ever unwinds.
+//!
+//! In a release a panic says where it was and aborts, and there are no tables to unwind a stack by. All the
+//! same std's own panic hook, in whose place ours is put at the start, links a whole unwinder for the sake of
+//! `RUST_BACKTRACE`: 50 kB. Under these names it finds a stack without frames instead. They are there only in
+//! builds that compile std as well (`--cfg no_unwinder`, contrib/cross/build); elsewhere they are taken.
+#![allow(unsafe_code)]
+// The names are those of the Itanium ABI for C++.
+#![allow(non_snake_case)]
+
+/// Functions that look at nothing they are given, and find nothing.
+macro_rules! find_nothing {
+    ($($name:ident)*) => {$(
+        // SAFETY: nobody else defines the name in such a build. It is called by the C convention, in which a
+        // function may leave its arguments alone; 0 is "no error" and a null pointer.
+        #[unsafe(no_mangle)]
+        extern "C" fn $name() -> usize {
+            0
+        }
+    )*};
+}
+
+// The first two make backtraces; the others are named by what would unwind, and never called.
+find_nothing! {
+    _Unwind_Backtrace
+    _Unwind_GetIP
+    _Unwind_GetIPInfo
+    _Unwind_GetDataRelBase
+    _Unwind_GetTextRelBase
+    _Unwind_GetRegionStart
+    _Unwind_GetLanguageSpecificData
+    _Unwind_SetGR
+    _Unwind_SetIP
+}
