@@ -9,6 +9,8 @@ pub mod access;
 pub mod clock;
 pub mod files;
 pub mod inotify;
+#[cfg(lean_std)]
+mod lean;
 pub mod limits;
 pub mod log_fd;
 pub mod netlink;
@@ -19,8 +21,6 @@ pub mod signal;
 pub mod socket;
 pub mod terminal;
 pub mod trial;
-#[cfg(no_unwinder)]
-mod unwind;
 
 use std::io;
 
