@@ -68,7 +68,7 @@ pub fn test(source: &Source, json: bool) -> ExitCode {
         Err(code) => return code,
     };
     let watched = io::stderr().is_terminal();
-    let rows = trial::run(&config, |done, of| {
+    let rows = trial::run(&config, &mut |done, of| {
         if watched && done < of {
             err(&format!("{ERASE_LINE}{done} of {of} checks done"));
         } else if watched {

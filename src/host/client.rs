@@ -50,9 +50,9 @@ pub fn drain(settings: &Settings, service: &str, on: bool) -> Result<Drained, St
     let Drainable { file, others } = lookup::drainable(settings, service)?;
     let trusted = trusted(settings);
     let means = Means {
-        ask: || answer(ask(&trusted), service),
-        clock: || clock::now().mono,
-        pause: thread::sleep,
+        ask: &mut || answer(ask(&trusted), service),
+        clock: &|| clock::now().mono,
+        pause: &mut thread::sleep,
     };
     let outcome = drain::run(&file, on, drain::LIMIT, means);
     let report = Report {

@@ -32,19 +32,23 @@ const MODE: u32 = 0o644;
 /// Replaces the file at `path`, or makes it; what is on the disk afterwards is whole, whatever happens.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let target = resolve(path)?;
-    put(&target, content, Durable::Yes)
+    put(&target, &mut |file| file.write_all(content), Durable::Yes)
 }
 
-/// The same without waiting for the disk: for what is soon written again, such as metrics.
-pub fn replace_fast(path: &Path, content: &[u8]) -> io::Result<()> {
+/// The same without waiting for the disk, with content that is `write`n piece by piece: for what is soon
+/// written again, such as metrics.
+pub fn replace_fast(
+    path: &Path,
+    write: &mut dyn FnMut(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
     let target = resolve(path)?;
-    put(&target, content, Durable::No)
+    put(&target, write, Durable::No)
 }
 
 /// Replaces what stands at `path` itself, without waiting for the disk: a link is not followed but
 /// overwritten.
 pub fn replace_here(path: &Path, content: &[u8]) -> io::Result<()> {
-    put(path, content, Durable::No)
+    put(path, &mut |file| file.write_all(content), Durable::No)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,7 +57,11 @@ enum Durable {
     No,
 }
 
-fn put(target: &Path, content: &[u8], durable: Durable) -> io::Result<()> {
+fn put(
+    target: &Path,
+    write: &mut dyn FnMut(&mut File) -> io::Result<()>,
+    durable: Durable,
+) -> io::Result<()> {
     let old = match fs::symlink_metadata(target) {
         Ok(old) if old.is_file() => Some(old),
         Ok(old) if old.is_symlink() => None,
@@ -70,7 +78,7 @@ fn put(target: &Path, content: &[u8], durable: Durable) -> io::Result<()> {
         );
         failed("write", target, &cause)
     })?;
-    let result = fill(&mut file, content, old.as_ref(), durable)
+    let result = fill(&mut file, write, old.as_ref(), durable)
         .map_err(|error| failed("write", target, &error))
         .and_then(|()| {
             fs::rename(&temporary, target).map_err(|error| failed("replace", target, &error))
@@ -85,11 +93,11 @@ fn put(target: &Path, content: &[u8], durable: Durable) -> io::Result<()> {
 
 fn fill(
     file: &mut File,
-    content: &[u8],
+    write: &mut dyn FnMut(&mut File) -> io::Result<()>,
     old: Option<&Metadata>,
     durable: Durable,
 ) -> io::Result<()> {
-    file.write_all(content)?;
+    write(file)?;
     file.set_permissions(Permissions::from_mode(keep_owner(file, old)?))?;
     if durable == Durable::Yes {
         file.sync_data()

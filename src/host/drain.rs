@@ -72,29 +72,15 @@ impl Outcome {
 }
 
 /// What the caller lends.
-pub struct Means<Ask, Clock, Pause> {
-    pub ask: Ask,
-    pub clock: Clock,
-    pub pause: Pause,
+pub struct Means<'a> {
+    pub ask: &'a mut dyn FnMut() -> Answer,
+    pub clock: &'a dyn Fn() -> Mono,
+    pub pause: &'a mut dyn FnMut(Duration),
 }
 
 /// Drains (`on`) or undrains the service whose maintenance file is `path`.
-pub fn run<Ask, Clock, Pause>(
-    path: &Path,
-    on: bool,
-    limit: Duration,
-    means: Means<Ask, Clock, Pause>,
-) -> Outcome
-where
-    Ask: FnMut() -> Answer,
-    Clock: FnMut() -> Mono,
-    Pause: FnMut(Duration),
-{
-    let Means {
-        mut ask,
-        mut clock,
-        mut pause,
-    } = means;
+pub fn run(path: &Path, on: bool, limit: Duration, means: Means) -> Outcome {
+    let Means { ask, clock, pause } = means;
     if let Err(error) = change(path, on) {
         return Outcome::CannotChange(cause(&error));
     }
@@ -162,14 +148,14 @@ impl fmt::Display for Report<'_> {
         match self.outcome {
             Outcome::Done { took, .. } if self.on => write!(
                 out,
-                "{service}: drained after {:.1} s: down for maintenance, not advertised, \
+                "{service}: drained after {} s: down for maintenance, not advertised, \
                  and BIRD has been told",
-                took.as_secs_f64()
+                tenths(*took)
             ),
             Outcome::Done { seen, took } => write!(
                 out,
-                "{service}: no longer drained after {:.1} s: it is {} now{}",
-                took.as_secs_f64(),
+                "{service}: no longer drained after {} s: it is {} now{}",
+                tenths(*took),
                 seen.state.escape_debug(),
                 if seen.state == "up" {
                     ""
@@ -204,6 +190,12 @@ impl fmt::Display for Report<'_> {
             ),
         }
     }
+}
+
+/// Seconds with one place.
+fn tenths(span: Duration) -> String {
+    let tenths = (span.as_millis() as u64 + 50) / 100;
+    format!("{}.{}", tenths / 10, tenths % 10)
 }
 
 /// What keeps the daemon from being done.

@@ -11,6 +11,7 @@ mod troubles;
 mod voice;
 
 use std::collections::VecDeque;
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -322,8 +323,14 @@ impl Reactor {
         };
         self.handled.files += 1;
         let path = config.directory.join(METRICS_FILE);
-        let text = metrics::metrics(&self.engine.snapshot(), &self.count(), self.now, alive);
-        match disk::replace_fast(&path, text.as_bytes()) {
+        let (snapshot, counters) = (self.engine.snapshot(), self.count());
+        let when = (self.now, alive);
+        let written = disk::replace_fast(&path, &mut |file| {
+            metrics::metrics(&snapshot, &counters, when, &mut |piece| {
+                file.write_all(piece)
+            })
+        });
+        match written {
             Ok(()) => self.troubles.metrics.works(self.now.mono),
             Err(error) => {
                 self.counters.metrics_failures += 1;

@@ -13,8 +13,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Sender};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Builder, Scope};
 use std::time::Duration;
 
@@ -53,9 +52,11 @@ const DESCRIPTORS_A_CHECK: u64 = 16;
 /// Stack of a thread: ours go no deeper than a few calls.
 const STACK: usize = 256 * 1024;
 
-/// Runs the checks; `progress` is told how many of how many are done. The rows are in the order of the
-/// configuration.
-pub fn run(config: &Config, progress: impl FnMut(usize, usize)) -> Result<Vec<TestRow>, String> {
+/// Who is told how many of how many checks are done.
+pub type Progress<'a> = &'a mut (dyn FnMut(usize, usize) + Send);
+
+/// Runs the checks. The rows are in the order of the configuration.
+pub fn run(config: &Config, progress: Progress) -> Result<Vec<TestRow>, String> {
     // Not `Rc`s of them, which threads can't share.
     let services: Vec<&ServiceConfig> = config
         .services
@@ -127,21 +128,40 @@ fn row(service: &ServiceConfig, addresses: &Addresses, ran: Ran) -> TestRow {
     }
 }
 
+/// What the threads share.
+struct Round<'a> {
+    services: &'a [&'a ServiceConfig],
+    hidden: Vec<OsString>,
+    books: Mutex<Books<'a>>,
+}
+
+/// Which checks have been taken, and what came of those that are done.
+struct Books<'a> {
+    taken: usize,
+    done: usize,
+    all: Vec<Option<Ran>>,
+    progress: Progress<'a>,
+}
+
 /// Runs every check in one of `at_once` threads; in the order of `services`.
 fn run_all(
     services: &[&ServiceConfig],
     at_once: usize,
-    mut progress: impl FnMut(usize, usize),
+    progress: Progress,
 ) -> Result<Vec<Ran>, String> {
-    let hidden: Vec<OsString> = job::kept_to_ourselves().collect();
-    let next = AtomicUsize::new(0);
-    let mut all: Vec<Option<Ran>> = vec![None; services.len()];
+    let round = &Round {
+        services,
+        hidden: job::kept_to_ourselves().collect(),
+        books: Mutex::new(Books {
+            taken: 0,
+            done: 0,
+            all: vec![None; services.len()],
+            progress,
+        }),
+    };
     thread::scope(|scope| {
-        let (teller, told) = mpsc::channel();
         for place in 0..at_once {
-            let teller = teller.clone();
-            let (next, hidden) = (&next, &hidden);
-            let started = thread(scope, move || work(services, hidden, place, next, &teller));
+            let started = thread(scope, Box::new(move || work(round, place)));
             match started {
                 Ok(()) => {}
                 // Fewer do, if it has to be.
@@ -149,14 +169,13 @@ fn run_all(
                 Err(error) => return Err(failed("start a thread", &error)),
             }
         }
-        drop(teller);
-        progress(0, services.len());
-        for (done, (at, ran)) in told.iter().enumerate() {
-            all[at] = Some(ran);
-            progress(done + 1, services.len());
+        let mut books = round.books();
+        if books.done == 0 {
+            (books.progress)(0, services.len());
         }
         Ok(())
     })?;
+    let all = std::mem::take(&mut round.books().all);
     all.into_iter()
         .collect::<Option<Vec<Ran>>>()
         .ok_or_else(|| {
@@ -165,30 +184,38 @@ fn run_all(
         })
 }
 
+/// There is one kind of thread, so that what starts it is there only once.
 fn thread<'scope>(
     scope: &'scope Scope<'scope, '_>,
-    body: impl FnOnce() + Send + 'scope,
+    body: Box<dyn FnOnce() + Send + 'scope>,
 ) -> io::Result<()> {
     let builder = Builder::new().stack_size(STACK);
     builder.spawn_scoped(scope, body).map(drop)
 }
 
 /// Takes one check after the other until none is left.
-fn work(
-    services: &[&ServiceConfig],
-    hidden: &[OsString],
-    place: usize,
-    next: &AtomicUsize,
-    teller: &Sender<(usize, Ran)>,
-) {
+fn work(round: &Round, place: usize) {
     loop {
-        let at = next.fetch_add(1, Ordering::Relaxed);
-        let Some(service) = services.get(at) else {
+        let mut books = round.books();
+        let at = books.taken;
+        let Some(service) = round.services.get(at) else {
             return;
         };
-        if teller.send((at, run_one(service, hidden, place))).is_err() {
-            return;
-        }
+        books.taken += 1;
+        drop(books);
+        let ran = run_one(service, &round.hidden, place);
+        let mut books = round.books();
+        books.all[at] = Some(ran);
+        books.done += 1;
+        let done = books.done;
+        (books.progress)(done, round.services.len());
+    }
+}
+
+impl<'a> Round<'a> {
+    /// They are in order even if another thread has panicked: it did that elsewhere.
+    fn books(&self) -> MutexGuard<'_, Books<'a>> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -231,16 +258,16 @@ fn attempt(
     let mut pipes = [Pipe::new(stdout), Pipe::new(stderr)];
     let mut command = command(service, hidden);
     command.stdout(stdout_of_child).stderr(stderr_of_child);
-    thread::scope(|scope| {
+    let mut output = Output::default();
+    let ended = thread::scope(|scope| {
         // Moved in here, so that every way out lets go of the reader.
         let leash = leash;
-        let (teller, output) = mpsc::channel();
-        let body = move || {
+        let body = Box::new(|| {
+            let held = held;
             read(&mut pipes, &held);
             let [stdout, stderr] = pipes.map(Pipe::captured);
-            // Somebody waits for it, unless the check could not be started.
-            let _ = teller.send(Output { stdout, stderr });
-        };
+            output = Output { stdout, stderr };
+        });
         thread(scope, body).map_err(|error| StartFailure {
             status: 126,
             cause: failed("start a thread to read its output", &error),
@@ -254,20 +281,34 @@ fn attempt(
         let took = clock::now().mono.since(start);
         let leader = Pid::new(i64::from(watched.child.id()));
         drop(watched);
-        let whole = output.recv_timeout(LAST_WORDS);
-        if let (Err(_), Some(leader)) = (&whole, leader) {
+        if let (false, Some(leader)) = (is_let_go(&leash), leader) {
             // Somebody of its group holds the pipes, and goes with the check, as in the daemon.
             let _ = process::kill_group(leader);
         }
-        drop(leash);
-        let output = whole.or_else(|_| output.recv()).unwrap_or_default();
-        Ok(Ended {
-            verdict,
-            took,
-            output,
-            trouble,
-        })
+        Ok((verdict, took, trouble))
+    });
+    let (verdict, took, trouble) = ended?;
+    Ok(Ended {
+        verdict,
+        took,
+        output,
+        trouble,
     })
+}
+
+/// Whether the reader is done within [`LAST_WORDS`], and has dropped its end.
+fn is_let_go(leash: &UnixStream) -> bool {
+    let mut set = PollSet::default();
+    set.add(leash, Interest::Read);
+    let end = clock::now().mono + LAST_WORDS;
+    loop {
+        let left = end.since(clock::now().mono);
+        match set.wait(Some(left)) {
+            // The end of another check may have interrupted it.
+            Ok(0) if !left.is_zero() => {}
+            waited => return waited.is_ok_and(|ready| ready > 0),
+        }
+    }
 }
 
 /// The command as the daemon runs it (`job`).

@@ -5,7 +5,9 @@
 
 pub mod bird_reply;
 pub mod date;
+pub mod decimal;
 pub mod escape;
+pub mod json;
 pub mod metrics;
 pub mod prefix_list;
 pub mod record;

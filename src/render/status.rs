@@ -7,8 +7,7 @@
 
 use std::time::Duration;
 
-use nanoserde::{DeJson, SerJson};
-
+use super::json::{self, Fields, Many, Pass};
 use super::metrics::family_word;
 use super::{date, record, words};
 use crate::engine::snapshot::{FamilyView, HostCounters, ServiceView, Snapshot};
@@ -18,25 +17,82 @@ use crate::time::{Mono, Now};
 mod document;
 mod shape;
 
+/// Bytes that a service with one prefix adds, and those of everything else: they size the first allocation.
+const BYTES_PER_SERVICE: usize = 600;
+const BYTES_FIXED: usize = 2000;
+
 pub use document::*;
 
 /// The document as JSON on one line, which ends with a newline.
 pub fn json(snapshot: &Snapshot, host: &HostCounters, now: Now, pid: u32) -> String {
-    to_json(&document(snapshot, host, now, pid))
+    let mut page = Page {
+        head: head(snapshot, host, now, pid),
+        services: Services {
+            views: &snapshot.services,
+            now,
+            current: ServiceDoc::default(),
+        },
+    };
+    let mut out = String::with_capacity(BYTES_FIXED + snapshot.services.len() * BYTES_PER_SERVICE);
+    write(&mut out, &mut page);
+    out
 }
 
 /// Any document as JSON on one line, harmless to a terminal.
-pub fn to_json(document: &impl SerJson) -> String {
-    let mut out = shape::harmless(document.serialize_json());
-    out.push('\n');
+pub fn to_json(document: &mut dyn Fields) -> String {
+    let mut out = String::new();
+    write(&mut out, document);
     out
+}
+
+fn write(out: &mut String, document: &mut dyn Fields) {
+    json::write(out, document);
+    out.push('\n');
+}
+
+/// The document of the daemon. Ten thousand services are written one by one, not put together first.
+struct Page<'a> {
+    head: Document,
+    services: Services<'a>,
+}
+
+impl Fields for Page<'_> {
+    fn fields(&mut self, pass: &mut dyn Pass) {
+        self.head.fields_with(&mut self.services, pass);
+    }
+}
+
+/// The services of a snapshot, of which one at a time is a document.
+struct Services<'a> {
+    views: &'a [ServiceView<'a>],
+    now: Now,
+    current: ServiceDoc,
+}
+
+impl Many for Services<'_> {
+    fn clear(&mut self) {
+        self.views = &[];
+    }
+
+    fn add(&mut self) -> &mut dyn Fields {
+        &mut self.current
+    }
+
+    fn at(&mut self, index: usize) -> Option<&mut dyn Fields> {
+        self.current = service(self.views.get(index)?, self.now);
+        Some(&mut self.current)
+    }
 }
 
 /// The document out of what came from the status socket. Anybody can have bound its name while no daemon
 /// ran, so the text is not trusted.
 pub fn parse(text: &str) -> Result<Document, String> {
     shape::check(text)?;
-    Document::deserialize_json(text).map_err(|error| format!("not a status document: {error}"))
+    let mut document = Document::default();
+    match json::read(text, &mut document) {
+        Ok(()) => Ok(document),
+        Err(cause) => Err(format!("not a status document: {cause}")),
+    }
 }
 
 /// 0 if every service that is not disabled is up, else 1.
@@ -45,22 +101,22 @@ pub fn exit_code(document: &Document) -> u8 {
     u8::from(!document.services.iter().all(well))
 }
 
-pub fn document(snapshot: &Snapshot, host: &HostCounters, now: Now, pid: u32) -> Document {
-    let services: Vec<ServiceDoc> = snapshot.services.iter().map(|s| service(s, now)).collect();
+/// Everything but the services.
+fn head(snapshot: &Snapshot, host: &HostCounters, now: Now, pid: u32) -> Document {
     let (started, started_unix) = moment(snapshot.started, now);
     let (loaded, loaded_unix) = moment(snapshot.reloads.last_good, now);
     Document {
         program: record::PROGRAM.to_string(),
         version: env!("CARGO_PKG_VERSION").to_string(),
-        pid,
+        pid: u64::from(pid),
         started,
         started_unix,
-        uptime_seconds: seconds(now.mono.since(snapshot.started)),
+        uptime_ms: millis(now.mono.since(snapshot.started)),
         summary: summary(&snapshot.services),
         families: snapshot.families.iter().map(family).collect(),
-        services,
-        checks_running: snapshot.running,
-        checks_waiting: snapshot.waiting,
+        services: Vec::new(),
+        checks_running: snapshot.running as u64,
+        checks_waiting: snapshot.waiting as u64,
         config: ConfigDoc {
             loaded,
             loaded_unix,
@@ -78,19 +134,19 @@ fn moment(at: Mono, now: Now) -> (String, i64) {
     (date::iso(wall), wall.seconds())
 }
 
-fn seconds(span: Duration) -> f64 {
-    // Whole milliseconds: more is noise, and every digit is sent a thousand times.
-    span.as_millis() as f64 / 1000.0
+/// Whole milliseconds: more is noise, and every digit is sent a thousand times.
+fn millis(span: Duration) -> u64 {
+    span.as_millis() as u64
 }
 
-fn millis(span: Duration) -> f64 {
-    span.as_micros() as f64 / 1000.0
+fn micros(span: Duration) -> u64 {
+    span.as_micros() as u64
 }
 
 /// How many services are in which state.
 pub fn summary(services: &[ServiceView]) -> Summary {
     let mut summary = Summary {
-        services: services.len(),
+        services: services.len() as u64,
         ..Summary::default()
     };
     for service in services {
@@ -112,10 +168,10 @@ fn family(view: &FamilyView) -> FamilyDoc {
         family: family_word(view.family).to_string(),
         settled: view.settled,
         trouble: view.trouble.map(words::obstacle),
-        advertised: view.written.len(),
+        advertised: view.written.len() as u64,
         reconfigured: view.counters.reconfigured,
         reconfigure_failed: view.counters.reconfigure_failed,
-        last_reconfigure_ms: view.counters.last_reconfigure.map(millis),
+        last_reconfigure_us: view.counters.last_reconfigure.map(micros),
         files_written: view.counters.files_written,
         file_failures: view.counters.file_failures,
     }
@@ -138,9 +194,9 @@ fn service(view: &ServiceView, now: Now) -> ServiceDoc {
         reason: reason(view),
         since,
         since_unix,
-        since_seconds: seconds(now.mono.since(view.since)),
+        since_ms: millis(now.mono.since(view.since)),
         last: last(view, now),
-        next_run_in_seconds: view.next_run.map(|next| seconds(next.since(now.mono))),
+        next_run_in_ms: view.next_run.map(|next| millis(next.since(now.mono))),
         running: view.running,
         maintenance: view.maintenance,
         disabled: view.status == Status::Disabled,
@@ -179,8 +235,8 @@ fn last(view: &ServiceView, now: Now) -> Option<LastDoc> {
     let (ended, ended_unix) = moment(last.ended, now);
     Some(LastDoc {
         result: result_word(last.verdict).to_string(),
-        code: last.verdict.code(),
-        duration_ms: millis(last.took),
+        code: i64::from(last.verdict.code()),
+        duration_us: micros(last.took),
         first_line: last.first_line.to_string(),
         ended: Some(ended),
         ended_unix: Some(ended_unix),

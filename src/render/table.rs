@@ -188,13 +188,14 @@ fn by_urgency(services: &[ServiceDoc]) -> Vec<&ServiceDoc> {
 }
 
 fn service_rows(grid: &mut Grid, service: &ServiceDoc) {
-    let since = Duration::try_from_secs_f64(service.since_seconds).unwrap_or_default();
+    let since = Duration::from_millis(service.since_ms);
     let next = if service.running {
         "now".to_string()
     } else {
-        service
-            .next_run_in_seconds
-            .map_or("-".to_string(), in_seconds)
+        match service.next_run_in_ms {
+            Some(millis) => short_span(Duration::from_millis(millis)),
+            None => "-".to_string(),
+        }
     };
     let last_row = service.prefixes.len().saturating_sub(1);
     for (index, prefix) in service.prefixes.iter().enumerate() {
@@ -223,25 +224,21 @@ fn service_rows(grid: &mut Grid, service: &ServiceDoc) {
     }
 }
 
-fn in_seconds(seconds: f64) -> String {
-    short_span(Duration::try_from_secs_f64(seconds).unwrap_or_default())
-}
-
 fn last_result(service: &ServiceDoc) -> String {
     let Some(last) = &service.last else {
         return "-".to_string();
     };
-    let took = Duration::try_from_secs_f64(last.duration_ms / 1000.0).unwrap_or_default();
+    let took = Duration::from_micros(last.duration_us);
     short_result(&last.result, last.code, took)
 }
 
 /// A verdict in a dozen columns: `pass 12ms`, `exit 2 5ms`, `timeout 2s`.
-pub(super) fn short_result(result: &str, code: i32, took: Duration) -> String {
+pub(super) fn short_result(result: &str, code: i64, took: Duration) -> String {
     let took = short_span(took);
     match result {
         "pass" => format!("pass {took}"),
         "fail" => format!("exit {code} {took}"),
-        "signal" => format!("signal {} {took}", -code),
+        "signal" => format!("signal {} {took}", code.wrapping_neg()),
         "timeout" => format!("timeout {took}"),
         "not_started" => "not started".to_string(),
         other => visible(other).into_owned(),
@@ -267,9 +264,8 @@ fn family_name(family: &str) -> String {
 /// `3 services: 2 up, 1 down; IPv4 settled; pid 123, up 2 h 3 min`, without its last parts where they find
 /// no room.
 fn summary(document: &Document, screen: Option<usize>) -> String {
-    let uptime = Duration::try_from_secs_f64(document.uptime_seconds).unwrap_or_default();
     // Nobody reads tenths of a second here.
-    let uptime = span(Duration::from_secs(uptime.as_secs()));
+    let uptime = span(Duration::from_secs(document.uptime_ms / 1000));
     let mut out = counts_line(&document.summary);
     let process = format!("pid {}, up {uptime}", document.pid);
     for part in [families(document), process] {

@@ -1,15 +1,11 @@
 //! What `--test` prints: the outcome of one run of every check, as a table or as JSON.
 
-// What nanoserde's derive writes could use `?`, and does not.
-#![allow(clippy::question_mark)]
-
 use std::time::Duration;
-
-use nanoserde::{DeJson, SerJson};
 
 use ipnetwork::IpNetwork;
 
 use super::escape::visible;
+use super::json::{Fields, Pass, Slot};
 use super::status;
 use super::table::{Grid, push_line, short_result};
 use crate::engine::vocab::Verdict;
@@ -56,16 +52,26 @@ impl TestRow {
     }
 }
 
-#[derive(SerJson, DeJson)]
+#[derive(Default)]
 struct TestDoc {
     program: String,
     version: String,
-    passed: usize,
-    failed: usize,
+    passed: u64,
+    failed: u64,
     services: Vec<RowDoc>,
 }
 
-#[derive(SerJson, DeJson)]
+impl Fields for TestDoc {
+    fn fields(&mut self, pass: &mut dyn Pass) {
+        pass.field("program", Slot::Text(&mut self.program));
+        pass.field("version", Slot::Text(&mut self.version));
+        pass.field("passed", Slot::Count(&mut self.passed));
+        pass.field("failed", Slot::Count(&mut self.failed));
+        pass.field("services", Slot::List(&mut self.services));
+    }
+}
+
+#[derive(Default)]
 struct RowDoc {
     name: String,
     prefixes: Vec<PrefixDoc>,
@@ -73,17 +79,35 @@ struct RowDoc {
     passed: bool,
     /// What came of the check alone.
     result: String,
-    code: i32,
-    duration_ms: f64,
+    code: i64,
+    duration_us: u64,
     first_line: String,
 }
 
+impl Fields for RowDoc {
+    fn fields(&mut self, pass: &mut dyn Pass) {
+        pass.field("name", Slot::Text(&mut self.name));
+        pass.field("prefixes", Slot::List(&mut self.prefixes));
+        pass.field("passed", Slot::Flag(&mut self.passed));
+        pass.field("result", Slot::Text(&mut self.result));
+        pass.field("code", Slot::Whole(&mut self.code));
+        pass.field("duration_ms", Slot::Decimal(&mut self.duration_us));
+        pass.field("first_line", Slot::Text(&mut self.first_line));
+    }
+}
+
 /// As in the document of `--status`.
-#[derive(SerJson, DeJson)]
-#[nserde(serialize_none_as_null)]
+#[derive(Default)]
 struct PrefixDoc {
     prefix: String,
     assigned: Option<bool>,
+}
+
+impl Fields for PrefixDoc {
+    fn fields(&mut self, pass: &mut dyn Pass) {
+        pass.field("prefix", Slot::Text(&mut self.prefix));
+        pass.field("assigned", Slot::MaybeFlag(&mut self.assigned));
+    }
 }
 
 /// 0 if every service passed, else 1.
@@ -144,7 +168,7 @@ fn push_rows(grid: &mut Grid, row: &TestRow) {
         if at == 0 {
             cells[0] = visible(&row.service).into_owned();
             let result = status::result_word(row.verdict);
-            cells[3] = short_result(result, row.verdict.code(), row.took);
+            cells[3] = short_result(result, row.verdict.code().into(), row.took);
             cells[4] = visible(row.first_line.trim()).into_owned();
         }
         let note = if at == last {
@@ -159,35 +183,30 @@ fn push_rows(grid: &mut Grid, row: &TestRow) {
 /// The same as one JSON document on one line.
 pub fn json(rows: &[TestRow]) -> String {
     let passed = passed(rows);
-    status::to_json(&TestDoc {
+    status::to_json(&mut TestDoc {
         program: super::record::PROGRAM.to_string(),
         version: env!("CARGO_PKG_VERSION").to_string(),
-        passed,
-        failed: rows.len() - passed,
-        services: rows
-            .iter()
-            .map(|row| RowDoc {
-                name: row.service.clone(),
-                prefixes: row
-                    .prefixes
-                    .iter()
-                    .enumerate()
-                    .map(prefix_of(row))
-                    .collect(),
-                passed: row.passed(),
-                result: status::result_word(row.verdict).to_string(),
-                code: row.verdict.code(),
-                duration_ms: row.took.as_micros() as f64 / 1000.0,
-                first_line: row.first_line.clone(),
-            })
-            .collect(),
+        passed: passed as u64,
+        failed: (rows.len() - passed) as u64,
+        services: rows.iter().map(row_doc).collect(),
     })
 }
 
-fn prefix_of(row: &TestRow) -> impl Fn((usize, &IpNetwork)) -> PrefixDoc {
-    |(at, prefix)| PrefixDoc {
-        prefix: prefix.to_string(),
-        assigned: row.is_assigned(at),
+fn row_doc(row: &TestRow) -> RowDoc {
+    let prefixes = row.prefixes.iter().enumerate();
+    RowDoc {
+        name: row.service.clone(),
+        prefixes: prefixes
+            .map(|(at, prefix)| PrefixDoc {
+                prefix: prefix.to_string(),
+                assigned: row.is_assigned(at),
+            })
+            .collect(),
+        passed: row.passed(),
+        result: status::result_word(row.verdict).to_string(),
+        code: row.verdict.code().into(),
+        duration_us: row.took.as_micros() as u64,
+        first_line: row.first_line.clone(),
     }
 }
 

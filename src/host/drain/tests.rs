@@ -17,12 +17,12 @@ fn play(path: &Path, on: bool, answers: &[Answer]) -> (Outcome, Vec<Duration>) {
     let mut pauses = Vec::new();
     let mut asked = 0;
     let means = Means {
-        ask: || {
+        ask: &mut || {
             asked += 1;
             answers[(asked - 1).min(answers.len() - 1)].clone()
         },
-        clock: || time.get(),
-        pause: |span| {
+        clock: &|| time.get(),
+        pause: &mut |span| {
             pauses.push(span);
             time.set(time.get() + span);
         },

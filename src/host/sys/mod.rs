@@ -9,6 +9,8 @@ pub mod access;
 pub mod clock;
 pub mod files;
 pub mod inotify;
+#[cfg(lean_std)]
+mod lean;
 pub mod limits;
 pub mod log_fd;
 pub mod netlink;

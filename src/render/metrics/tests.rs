@@ -1,9 +1,19 @@
 use super::*;
 use crate::render::sample;
 
+/// The pieces put together.
+fn whole(snapshot: &Snapshot, host: &HostCounters, alive: bool) -> String {
+    let mut text = Vec::new();
+    metrics(snapshot, host, (sample::now(), alive), &mut |piece| {
+        text.extend_from_slice(piece);
+        Ok(())
+    })
+    .unwrap();
+    String::from_utf8(text).unwrap()
+}
+
 fn text(alive: bool) -> String {
-    let world = sample::world();
-    metrics(&world.snapshot(), &sample::host(), sample::now(), alive)
+    whole(&sample::world().snapshot(), &sample::host(), alive)
 }
 
 #[test]
@@ -69,21 +79,40 @@ fn nothing_to_count_is_no_error() {
         running: 0,
         waiting: 0,
     };
-    let text = metrics(&snapshot, &HostCounters::default(), sample::now(), true);
+    let text = whole(&snapshot, &HostCounters::default(), true);
     assert!(text.contains("# TYPE anycast_healthchecker_service gauge\n# HELP"));
     assert!(text.contains("\nanycast_healthchecker_uptime 7384.0\n"));
 }
 
 #[test]
-fn the_first_allocation_is_large_enough() {
+fn many_services_come_in_pieces_until_one_cannot_be_written() {
     let world = sample::world();
-    let snapshot = world.snapshot();
-    let rows: usize = snapshot
-        .services
-        .iter()
-        .map(|s| s.config.prefixes.len())
-        .sum();
-    assert!(text(true).len() <= BYTES_FIXED + rows * BYTES_PER_SERVICE);
+    let mut snapshot = world.snapshot();
+    let (few, services) = (whole(&snapshot, &sample::host(), true), snapshot.services);
+    snapshot.services = (0..100).flat_map(|_| services.clone()).collect();
+    let host = sample::host();
+    let mut pieces = Vec::new();
+    metrics(&snapshot, &host, (sample::now(), true), &mut |piece| {
+        assert!(!piece.is_empty() && piece.len() <= PIECE + MARGIN);
+        assert!(piece.ends_with(b"\n"));
+        pieces.push(piece.to_vec());
+        Ok(())
+    })
+    .unwrap();
+    assert!(pieces.len() > 20);
+    let text = String::from_utf8(pieces.concat()).unwrap();
+    let comments = |text: &str| text.lines().filter(|line| line.starts_with('#')).count();
+    assert_eq!(comments(&text), comments(&few));
+    assert_eq!(text.matches("service_maintenance{").count(), 700);
+    let mut calls = 0;
+    let full = metrics(&snapshot, &host, (sample::now(), true), &mut |_| {
+        calls += 1;
+        match calls {
+            3 => Err(io::Error::from_raw_os_error(28)),
+            _ => Ok(()),
+        }
+    });
+    assert_eq!((full.unwrap_err().raw_os_error(), calls), (Some(28), 3));
 }
 
 #[test]

@@ -1,9 +1,8 @@
 //! What stands between nanoserde and the world.
 //!
-//! Its reader trusts the shape of a text: where it passes over a field that it does not know, it panics on
-//! a value that is none and never returns from a bracket that is not closed. So the shape is checked first,
-//! in one pass. Its writer leaves C1 control characters as they are, which JSON allows and some terminals
-//! obey.
+//! Its reader trusts the shape of a text: it calls itself for every comment, takes NUL for the end, and puts
+//! no bound on anything. So the shape is checked first, in one pass; brackets are bounded for our own sake,
+//! who call ourselves for each of them.
 
 /// Bytes of a status document that are read at most: 100,000 services of 400 bytes fit.
 const TEXT_MAX: usize = 64 << 20;
@@ -60,21 +59,4 @@ fn skip_string(bytes: &mut impl Iterator<Item = (usize, u8)>) -> bool {
         }
     }
     false
-}
-
-/// The text with C1 control characters escaped. Outside of strings JSON has none.
-pub fn harmless(text: String) -> String {
-    let c1 = |c: char| ('\u{80}'..='\u{9f}').contains(&c);
-    if !text.contains(c1) {
-        return text;
-    }
-    let mut out = String::with_capacity(text.len() + 64);
-    for c in text.chars() {
-        if c1(c) {
-            out.push_str(&format!("\\u{:04x}", c as u32));
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }

@@ -12,13 +12,7 @@ fn sample_json() -> String {
 }
 
 fn sample_document() -> Document {
-    let world = sample::world();
-    document(
-        &world.snapshot(),
-        &sample::host(),
-        sample::now(),
-        sample::PID,
-    )
+    parse(&sample_json()).unwrap()
 }
 
 #[test]
@@ -30,14 +24,20 @@ fn the_whole_document() {
 
 #[test]
 fn what_is_sent_is_read_back() {
-    assert_eq!(parse(&sample_json()), Ok(sample_document()));
+    let mut document = sample_document();
+    assert_eq!(to_json(&mut document), sample_json());
+    let last = document.services[0].last.as_ref().unwrap();
+    assert_eq!((document.uptime_ms, last.duration_us), (7_384_500, 5_141));
+    assert_eq!(document.families[1].last_reconfigure_us, None);
 }
 
 #[test]
 fn every_name_survives() {
     let mut document = sample_document();
-    document.services[0].name = "q\"b\\n\nt\tz\0\x1b\u{9b}\u{2028}😀".to_string();
-    let text = to_json(&document);
+    document.services[0].name = "q\"b\\n\nt\tz\0\x08\x0c\r\x1b\x7f\u{9b}\u{2028}😀".to_string();
+    let text = to_json(&mut document);
+    let escaped = r#""q\"b\\n\nt\tz\u0000\b\f\r\u001b\u007f\u009b@😀""#.replace('@', "\u{2028}");
+    assert!(text.contains(&escaped));
     assert!(!text.trim_end().chars().any(char::is_control));
     assert_eq!(parse(&text), Ok(document));
 }

@@ -1,15 +1,16 @@
 use super::*;
 use crate::render::sample;
-use crate::render::status::{PrefixDoc, document};
+use crate::render::status::{PrefixDoc, json, parse};
 
 fn sample_document() -> Document {
     let world = sample::world();
-    document(
+    let text = json(
         &world.snapshot(),
         &sample::host(),
         sample::now(),
         sample::PID,
-    )
+    );
+    parse(&text).unwrap()
 }
 
 fn columns(text: &str) -> usize {
@@ -56,7 +57,7 @@ fn no_line_is_wider_than_the_screen() {
 }
 
 /// So many services; every hundredth is down, and the others are up.
-fn many(number: usize) -> Document {
+fn many(number: u64) -> Document {
     let mut document = sample_document();
     let (up, down) = (document.services[0].clone(), document.services[1].clone());
     document.services = (0..number)
@@ -144,7 +145,7 @@ fn the_summary_leaves_off_what_finds_no_room() {
 fn nothing_configured_is_one_line() {
     let mut document = many(0);
     document.families.clear();
-    document.uptime_seconds = 59.9;
+    document.uptime_ms = 59_900;
     assert_eq!(
         status(&document, Some(80)),
         "no services; pid 4711, up 59 s\n"
@@ -159,18 +160,18 @@ fn what_another_program_sends_harms_no_terminal() {
         service.name.clone_from(&evil);
         service.status.clone_from(&evil);
         service.reason.clone_from(&evil);
-        service.since_seconds = f64::NAN;
-        service.next_run_in_seconds = Some(-1e300);
+        service.since_ms = u64::MAX;
+        service.next_run_in_ms = Some(u64::MAX);
         service.prefixes[0].prefix.clone_from(&evil);
         if let Some(last) = &mut service.last {
             last.result.clone_from(&evil);
-            last.duration_ms = f64::INFINITY;
-            last.code = i32::MIN;
+            last.duration_us = u64::MAX;
+            last.code = i64::MIN;
         }
     }
     document.families[0].family.clone_from(&evil);
     document.families[0].trouble = Some(evil);
-    document.uptime_seconds = f64::NEG_INFINITY;
+    document.uptime_ms = u64::MAX;
     let text = status(&document, Some(200));
     assert!(!text.chars().any(|c| c.is_control() && c != '\n'));
     assert!(text.contains("\\x1b]0;evil\\x07\\x9b2J\\n"));

@@ -221,7 +221,7 @@ pub fn netlink(data: &[u8]) {
 /// The status document of another process: read or refused; what was read can be shown and is read back.
 pub fn status(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let Ok(found) = within(BASE + 128 * data.len(), || document::parse(&text)) else {
+    let Ok(mut found) = within(BASE + 128 * data.len(), || document::parse(&text)) else {
         return;
     };
     for screen in [None, Some(0), Some(1), Some(40), Some(200)] {
@@ -229,7 +229,7 @@ pub fn status(data: &[u8]) {
         assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
     }
     document::exit_code(&found);
-    let written = document::to_json(&found);
-    let again = document::parse(&written).expect("what is written can be read");
-    assert_eq!(document::to_json(&again), written);
+    let written = document::to_json(&mut found);
+    let mut again = document::parse(&written).expect("what is written can be read");
+    assert_eq!(document::to_json(&mut again), written);
 }
