@@ -17,9 +17,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
 
-use super::sys;
 use super::sys::poll::PollSet;
 use super::sys::process::{self, Pid, Spawner, Words};
+use super::{probe, sys};
 use crate::config::{CommandLine, ServiceConfig};
 use crate::engine::vocab::{Ended, JobId, Output, StartFailure};
 use crate::sorted::Map;
@@ -48,6 +48,9 @@ pub struct Jobs {
     spawner: Spawner,
     running: Map<Pid, Running>,
     buffer: Box<[u8]>,
+    /// Where a program without a slash in its name is looked for.
+    path: OsString,
+    programs: Words,
     argv: Words,
     variables: Words,
     text: String,
@@ -74,6 +77,8 @@ impl Jobs {
             spawner: Spawner::new(environment)?,
             running: Map::new(),
             buffer: vec![0; CHUNK].into_boxed_slice(),
+            path: probe::search_path(),
+            programs: Words::default(),
             argv: Words::default(),
             variables: Words::default(),
             text: String::new(),
@@ -89,6 +94,7 @@ impl Jobs {
         let pid = self
             .spawner
             .spawn(
+                &self.programs,
                 &self.argv,
                 &self.variables,
                 stdout_of_child.as_fd(),
@@ -107,6 +113,7 @@ impl Jobs {
     }
 
     fn prepare(&mut self, command: &Command) -> io::Result<()> {
+        self.look_up(command.words.program())?;
         self.argv.clear();
         for word in command.words.words() {
             self.argv.push(&[word.as_bytes()])?;
@@ -124,6 +131,23 @@ impl Jobs {
         push_prefixes(&mut self.text, service);
         self.variables
             .push(&[PREFIX_VARIABLE.as_bytes(), b"=", self.text.as_bytes()])
+    }
+
+    /// Where the program may be, in the order of execvp.
+    fn look_up(&mut self, program: &str) -> io::Result<()> {
+        self.programs.clear();
+        if program.is_empty() {
+            return Ok(());
+        }
+        if program.contains('/') {
+            return self.programs.push(&[program.as_bytes()]);
+        }
+        for directory in self.path.as_bytes().split(|byte| *byte == b':') {
+            let slash: &[u8] = if directory.is_empty() { b"" } else { b"/" };
+            self.programs
+                .push(&[directory, slash, program.as_bytes()])?;
+        }
+        Ok(())
     }
 
     /// Kills the whole process group of a job, which still ends in [`Jobs::reap`]. The error is that of its
@@ -241,8 +265,7 @@ fn is_ours_alone(name: &[u8], value: &[u8]) -> bool {
     }
 }
 
-/// What to do about EMFILE, which comes from our pipes or from the one that musl's posix_spawn makes for
-/// itself.
+/// What to do about EMFILE.
 const MORE_FILES: &str = " (raise the limit on open files, LimitNOFILE= of systemd)";
 
 /// Words for a lack of descriptors.

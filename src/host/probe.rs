@@ -3,6 +3,8 @@
 //! Permission is asked of the kernel for the effective user, so that ACLs, read-only mounts and capabilities
 //! count.
 
+use std::env;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -20,9 +22,14 @@ const HEAD: usize = 256;
 /// Symbolic links that the kernel follows in one path.
 const MAX_LINKS: u32 = 40;
 
+/// Where programs are looked for.
+pub fn search_path() -> OsString {
+    env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into())
+}
+
 /// Calls `ask` with the answers that cost nothing: neither BIRD nor the kernel's addresses are asked.
 pub fn with<T>(ask: impl FnOnce(Probes<'_>) -> T) -> T {
-    let path = std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
+    let path = search_path();
     let user = user_name();
     ask(Probes {
         user: &user,

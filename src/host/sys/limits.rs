@@ -8,10 +8,7 @@ use super::cvt;
 /// Raises the soft limit to `wanted` descriptors if it is lower and as far as the hard limit allows; returns
 /// what holds now.
 ///
-/// Children inherit the raised limit. The clean ways to spare them that are none: lowering it around each
-/// spawn fails where it matters (musl's posix_spawn opens a pipe of its own, whose number would lie above the
-/// limit), and prlimit(2) on the child races with its start. So no more than needed is asked for, and nothing
-/// at all on a small host.
+/// Children inherit the raised limit. So no more than needed is asked for, and nothing at all on a small host.
 pub fn ensure_descriptors(wanted: u64) -> io::Result<u64> {
     let mut limit = libc::rlimit {
         rlim_cur: 0,

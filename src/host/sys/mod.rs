@@ -38,15 +38,6 @@ fn cvt_len(result: libc::ssize_t) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
 }
 
-/// The result is itself the error number, 0 if there is none: the convention of posix_spawn(3).
-fn cvt_nz(result: libc::c_int) -> io::Result<()> {
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::from_raw_os_error(result))
-    }
-}
-
 /// The words of an error for a message, without the number that std appends.
 pub fn cause(error: &io::Error) -> String {
     let mut text = error.to_string();

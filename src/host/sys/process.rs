@@ -1,12 +1,12 @@
-//! Child processes: started by posix_spawn(3), signalled by group, reaped in whatever order they end.
+//! Child processes: started as vfork does it, signalled by group, reaped in whatever order they end.
 //!
 //! A child has a process group of its own, an empty signal mask, default dispositions, `/dev/null` as stdin,
 //! and no descriptor of ours but stdout and stderr. A spawn returns when the child has become its program, so
 //! that a command that can't be executed is an error here and a signal to the group can't come too early.
 //!
-//! posix_spawn and not fork: its cost does not grow with our memory, and std's Command neither resets the
-//! mask nor lets ignored signals be reset. A script without `#!` is an error with both libcs; no shell is
-//! tried.
+//! Neither fork, whose cost grows with our memory, nor std's Command, which leaves mask and dispositions as they
+//! are, nor posix_spawn(3), for which musl spends a pipe of its own and a dozen system calls on each start. A script
+//! without `#!` is an error; no shell is tried.
 #![allow(unsafe_code)]
 
 use std::fs::{self, File};
@@ -17,7 +17,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr;
 
-use super::{cvt, cvt_nz, signal};
+use super::{cvt, signal};
 
 pub use libc::{EMFILE, ENOEXEC};
 
@@ -76,139 +76,166 @@ impl Words {
         Ok(())
     }
 
-    fn point_to(&self, pointers: &mut Vec<*mut libc::c_char>) {
-        pointers.extend(self.starts.iter().map(|&start| {
-            self.bytes[start..]
-                .as_ptr()
-                .cast_mut()
-                .cast::<libc::c_char>()
-        }));
+    fn point_to(&self, pointers: &mut Vec<*const libc::c_char>) {
+        pointers.extend(
+            self.starts
+                .iter()
+                .map(|&start| self.bytes[start..].as_ptr().cast::<libc::c_char>()),
+        );
     }
 }
 
 /// What all children have in common, prepared once.
 pub struct Spawner {
-    attributes: Attributes,
     null: OwnedFd,
-    environment: Words,
-    argv: Vec<*mut libc::c_char>,
-    envp: Vec<*mut libc::c_char>,
+    /// The signals that we ignore, which a program would go on ignoring.
+    ignored: Vec<libc::c_int>,
+    /// Owns what the first `inherited` of `envp` point to.
+    _environment: Words,
+    inherited: usize,
+    stack: Box<MaybeUninit<Stack>>,
+    programs: Vec<*const libc::c_char>,
+    argv: Vec<*const libc::c_char>,
+    envp: Vec<*const libc::c_char>,
 }
+
+/// Of a child until it is its program: a handful of calls deep, no more. Aligned as every architecture wants it.
+#[repr(align(16))]
+struct Stack(#[expect(dead_code, reason = "its size and place count")] [u8; 16 * 1024]);
 
 impl Spawner {
     /// `environment`: what every child gets, as `NAME=value`.
     pub fn new(environment: Words) -> io::Result<Spawner> {
         close_inherited_on_exec();
+        let mut envp = Vec::new();
+        environment.point_to(&mut envp);
         Ok(Spawner {
-            attributes: Attributes::new()?,
             null: OwnedFd::from(File::open("/dev/null")?),
-            environment,
+            ignored: signal::ignored(),
+            _environment: environment,
+            inherited: envp.len(),
+            stack: Box::new_uninit(),
+            programs: Vec::new(),
             argv: Vec::new(),
-            envp: Vec::new(),
+            envp,
         })
     }
 
-    /// Starts `argv`, which is looked up along `PATH` if it holds no slash, with more variables in `also`.
+    /// Starts the first of `programs` that is there, with the words of `argv` and more variables in `also`.
     pub fn spawn(
         &mut self,
+        programs: &Words,
         argv: &Words,
         also: &Words,
         stdout: BorrowedFd,
         stderr: BorrowedFd,
     ) -> io::Result<Pid> {
+        self.programs.clear();
+        programs.point_to(&mut self.programs);
         self.argv.clear();
         argv.point_to(&mut self.argv);
-        let Some(&program) = self.argv.first() else {
-            return Err(io::Error::from_raw_os_error(libc::ENOENT));
-        };
-        self.argv.push(ptr::null_mut());
-        self.envp.clear();
-        self.environment.point_to(&mut self.envp);
+        self.argv.push(ptr::null());
+        self.envp.truncate(self.inherited);
         also.point_to(&mut self.envp);
-        self.envp.push(ptr::null_mut());
-
-        let mut actions = Actions::new()?;
-        // Descriptors 0 to 2 are open from the start (std sees to that), so ours have higher numbers and none
-        // of these copies is onto itself, which would leave it closed on exec.
-        actions.dup2(self.null.as_raw_fd(), 0)?;
-        actions.dup2(stdout.as_raw_fd(), 1)?;
-        actions.dup2(stderr.as_raw_fd(), 2)?;
-
-        let mut pid = 0;
-        // SAFETY: program, argv and envp point to NUL-terminated words that are borrowed or owned until the
-        // call returns, and both lists end with null; actions and attributes are initialised.
-        cvt_nz(unsafe {
-            libc::posix_spawnp(
-                &mut pid,
-                program,
-                &raw const *actions.0,
-                &raw const *self.attributes.0,
-                self.argv.as_ptr(),
-                self.envp.as_ptr(),
+        self.envp.push(ptr::null());
+        let mut birth = Birth {
+            programs: &self.programs,
+            argv: &self.argv,
+            envp: &self.envp,
+            stdio: [
+                self.null.as_raw_fd(),
+                stdout.as_raw_fd(),
+                stderr.as_raw_fd(),
+            ],
+            ignored: &self.ignored,
+            failure: None,
+        };
+        let top = self.stack.as_mut_ptr().wrapping_add(1);
+        // SAFETY: the child runs `be_born` on a stack that nobody else uses, in our memory, and CLONE_VFORK holds this
+        // only thread of ours until the child has left that memory by exec or exit: all that `birth` borrows
+        // outlives its use, and nothing is touched by both at a time.
+        let pid = cvt(unsafe {
+            libc::clone(
+                be_born,
+                top.cast(),
+                libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD,
+                (&raw mut birth).cast(),
             )
         })?;
-        Ok(Pid(pid))
+        match birth.failure {
+            None => Ok(Pid(pid)),
+            Some(error) => {
+                // SAFETY: plain integers, and no status is asked for. It has ended, and is our child until here.
+                unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
+                Err(error)
+            }
+        }
     }
 }
 
-struct Attributes(Box<libc::posix_spawnattr_t>);
+/// What a child does before it is its program. It shares our memory, so it makes system calls only: it allocates
+/// nothing, can't panic, and writes nothing but its own stack, errno and `failure`.
+struct Birth<'a> {
+    programs: &'a [*const libc::c_char],
+    argv: &'a [*const libc::c_char],
+    envp: &'a [*const libc::c_char],
+    /// What become its descriptors 0, 1 and 2.
+    stdio: [libc::c_int; 3],
+    ignored: &'a [libc::c_int],
+    /// Why it did not become its program.
+    failure: Option<io::Error>,
+}
 
-impl Attributes {
-    fn new() -> io::Result<Attributes> {
-        let mut place = Box::new(MaybeUninit::<libc::posix_spawnattr_t>::zeroed());
-        // SAFETY: the place is valid for a write.
-        cvt_nz(unsafe { libc::posix_spawnattr_init(place.as_mut_ptr()) })?;
-        // SAFETY: it has been initialised, by zeroes and by the call above.
-        let mut this = Attributes(unsafe { place.assume_init() });
-        let attributes = &raw mut *this.0;
+extern "C" fn be_born(birth: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: it is the one that `spawn` has made, which waits and leaves it to us meanwhile.
+    let birth = unsafe { &mut *birth.cast::<Birth>() };
+    let error = match birth.prepare() {
+        Ok(()) => birth.exec(),
+        Err(error) => error,
+    };
+    birth.failure = Some(error);
+    // SAFETY: takes an integer, and ends this process without a look at anything that is its parent's. The status is
+    // for emulators that make a vfork a fork, so that the parent does not learn the reason.
+    unsafe { libc::_exit(127) }
+}
 
-        let flags = libc::POSIX_SPAWN_SETSIGMASK
-            | libc::POSIX_SPAWN_SETSIGDEF
-            | libc::POSIX_SPAWN_SETPGROUP;
-        // SAFETY: initialised attributes; the flags are defined ones.
-        cvt_nz(unsafe { libc::posix_spawnattr_setflags(attributes, flags as libc::c_short) })?;
-        // SAFETY: initialised attributes; 0 asks for a group of its own.
-        cvt_nz(unsafe { libc::posix_spawnattr_setpgroup(attributes, 0) })?;
-        let none = signal::set_of(&[]);
-        // SAFETY: initialised attributes and set.
-        cvt_nz(unsafe { libc::posix_spawnattr_setsigmask(attributes, &none) })?;
-        // Only what is ignored: the libcs spend a system call on each signal in this set.
-        let ignored = signal::set_of(&signal::ignored());
-        // SAFETY: initialised attributes and set.
-        cvt_nz(unsafe { libc::posix_spawnattr_setsigdefault(attributes, &ignored) })?;
-        Ok(this)
+impl Birth<'_> {
+    fn prepare(&self) -> io::Result<()> {
+        // SAFETY: plain integers; this process, a group of its own.
+        cvt(unsafe { libc::setpgid(0, 0) })?;
+        // Descriptors 0 to 2 are open from the start (std sees to that), so ours have higher numbers and none
+        // of these copies is onto itself, which would leave it closed on exec.
+        for (to, from) in (0..).zip(self.stdio) {
+            // SAFETY: plain integers; the table of descriptors is a copy of the parent's.
+            cvt(unsafe { libc::dup2(from, to) })?;
+        }
+        for &signal in self.ignored {
+            signal::dispose(signal, libc::SIG_DFL)?;
+        }
+        signal::unblock_all()
+    }
+
+    /// Comes back only with the reason why nothing of it can be run.
+    fn exec(&self) -> io::Error {
+        let mut reason = io::Error::from_raw_os_error(libc::ENOENT);
+        for &program in self.programs {
+            // SAFETY: program, argv and envp point to NUL-terminated words, and both lists end with null.
+            unsafe { libc::execve(program, self.argv.as_ptr(), self.envp.as_ptr()) };
+            let error = io::Error::last_os_error();
+            match error.raw_os_error() {
+                // As execvp has it: what may not be executed is passed over, and said if there is no other.
+                Some(libc::EACCES) => reason = error,
+                Some(libc::ENOENT | libc::ENOTDIR) if is_denied(&reason) => {}
+                Some(libc::ENOENT | libc::ENOTDIR) => reason = error,
+                _ => return error,
+            }
+        }
+        reason
     }
 }
 
-impl Drop for Attributes {
-    fn drop(&mut self) {
-        // SAFETY: they were initialised and are destroyed once.
-        unsafe { libc::posix_spawnattr_destroy(&mut *self.0) };
-    }
-}
-
-struct Actions(Box<libc::posix_spawn_file_actions_t>);
-
-impl Actions {
-    fn new() -> io::Result<Actions> {
-        let mut place = Box::new(MaybeUninit::<libc::posix_spawn_file_actions_t>::zeroed());
-        // SAFETY: the place is valid for a write.
-        cvt_nz(unsafe { libc::posix_spawn_file_actions_init(place.as_mut_ptr()) })?;
-        // SAFETY: it has been initialised, by zeroes and by the call above.
-        Ok(Actions(unsafe { place.assume_init() }))
-    }
-
-    fn dup2(&mut self, from: libc::c_int, to: libc::c_int) -> io::Result<()> {
-        // SAFETY: initialised actions; both descriptors are open until the spawn has returned.
-        cvt_nz(unsafe { libc::posix_spawn_file_actions_adddup2(&mut *self.0, from, to) })
-    }
-}
-
-impl Drop for Actions {
-    fn drop(&mut self) {
-        // SAFETY: they were initialised and are destroyed once.
-        unsafe { libc::posix_spawn_file_actions_destroy(&mut *self.0) };
-    }
+fn is_denied(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EACCES)
 }
 
 /// What a careless parent left open for us is not passed on. Ours are closed on exec anyway. Without /proc it

@@ -38,6 +38,10 @@ pub struct Signals {
 pub fn prepare() -> io::Result<()> {
     dispose(libc::SIGCHLD, libc::SIG_DFL)?;
     dispose(libc::SIGPIPE, libc::SIG_IGN)?;
+    unblock_all()
+}
+
+pub fn unblock_all() -> io::Result<()> {
     let none = set_of(&[]);
     // SAFETY: the set is initialised and the old mask is not asked for. There is one thread, so this is its
     // mask.
@@ -45,7 +49,7 @@ pub fn prepare() -> io::Result<()> {
     Ok(())
 }
 
-fn dispose(signal: libc::c_int, handler: libc::sighandler_t) -> io::Result<()> {
+pub fn dispose(signal: libc::c_int, handler: libc::sighandler_t) -> io::Result<()> {
     // SAFETY: zeroes are a valid sigaction: the default handler, an empty mask, no flags.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = handler;
