@@ -11,7 +11,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -62,7 +62,14 @@ struct Running {
     sweep: bool,
     stdout: Pipe,
     stderr: Pipe,
+    /// Their other ends, see [`HELD_MAX`].
+    writers: Option<[OwnedFd; 2]>,
 }
+
+/// So many jobs have the writing ends of their pipes held by us as well, until they are reaped. The end of such a job
+/// wakes the daemon once, by its signal, and not three times: its pipes would hang up one after the other before that.
+/// What it takes in descriptors is bounded for the sake of hosts with many checks and few of those.
+const HELD_MAX: usize = 16;
 
 impl Jobs {
     /// Takes the environment as it is now.
@@ -106,6 +113,7 @@ impl Jobs {
             sweep: command.argument.is_none(),
             stdout: Pipe::new(stdout),
             stderr: Pipe::new(stderr),
+            writers: (self.running.len() < HELD_MAX).then_some([stdout_of_child, stderr_of_child]),
         };
         let previous = self.running.insert(pid, running);
         debug_assert!(previous.is_none(), "a pid is ours until it is reaped");
@@ -189,6 +197,7 @@ impl Jobs {
             let Some(mut running) = self.running.remove(&pid) else {
                 continue;
             };
+            drop(running.writers);
             running.stdout.read_to_end(&mut self.buffer);
             running.stderr.read_to_end(&mut self.buffer);
             let held = running.stdout.is_open() || running.stderr.is_open();

@@ -12,6 +12,8 @@ use crate::config::Announce;
 use crate::host::disk::tests::Dir;
 use crate::host::sys::signal::SignalFd;
 
+mod starts;
+
 /// No wait of a test takes longer; what they wait for takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -181,6 +183,20 @@ fn closing_stdout_is_not_the_end() {
 }
 
 #[test]
+fn the_end_is_told_by_the_signal_alone() {
+    alone("the_end_is_told_by_the_signal_alone", || {
+        let mut jobs = Jobs::new().unwrap();
+        start(&mut jobs, 1, &["/bin/true"]).unwrap();
+        let pid = jobs.running.keys().next().unwrap().number().to_string();
+        wait_until("it ends", || !is_running(&pid));
+        let mut set = PollSet::default();
+        jobs.poll(&mut set);
+        assert_eq!(set.wait(Some(Duration::ZERO)).unwrap(), 0);
+        assert_eq!(finish(&mut jobs).len(), 1);
+    });
+}
+
+#[test]
 fn a_grandchild_that_holds_the_pipes_delays_nothing() {
     alone("a_grandchild_that_holds_the_pipes_delays_nothing", || {
         let before = open_descriptors();
@@ -323,54 +339,6 @@ fn only_what_procd_preloads_is_taken_away() {
 }
 
 #[test]
-fn what_cannot_be_started_says_why() {
-    alone("what_cannot_be_started_says_why", || {
-        let dir = Dir::new("job-start");
-        let file = |name: &str, content: &str, mode: u32| {
-            use std::os::unix::fs::PermissionsExt;
-            let path = dir.path().join(name);
-            fs::write(&path, content).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            path.to_str().unwrap().to_string()
-        };
-        let plain = file("plain", "#!/bin/sh\n", 0o644);
-        let headless = file("headless", "exit 0\n", 0o755);
-        let orphan = file("orphan", "#!/nowhere/sh\n", 0o755);
-        let before = open_descriptors();
-        let mut jobs = Jobs::new().unwrap();
-        for (command, status, part) in [
-            (&["/nowhere/check"][..], 127, "No such file"),
-            (&["nowhere-check"], 127, "along PATH"),
-            (&[], 127, "the command is empty"),
-            (&[&plain], 126, "is it executable"),
-            (&[dir.path().to_str().unwrap()], 126, "Permission denied"),
-            (&[&headless], 126, "begin with #!"),
-            (&[&orphan], 127, "interpreter"),
-            (&[&format!("{plain}/x")], 127, "Not a directory"),
-            (&["/bin/true", "a\0b"], 126, "NUL"),
-            (&["/bin/tr\x1bue"], 127, "\\u{1b}"),
-        ] {
-            let failure = start(&mut jobs, 1, command).unwrap_err();
-            assert_eq!(failure.status, status, "{failure:?}");
-            assert!(failure.cause.contains(part), "{failure:?}");
-        }
-        assert_eq!(jobs.running.len(), 0);
-        drop(jobs);
-        assert_eq!(open_descriptors(), before);
-        assert!(process::reap_any().is_none(), "nothing is left to reap");
-    });
-}
-
-#[test]
-fn a_name_without_a_slash_is_looked_up() {
-    alone("a_name_without_a_slash_is_looked_up", || {
-        let mut jobs = Jobs::new().unwrap();
-        start(&mut jobs, 1, &["true"]).unwrap();
-        assert_eq!(finish(&mut jobs)[0].ended, Ended::Exit(0));
-    });
-}
-
-#[test]
 fn many_that_end_at_once_are_all_reaped() {
     alone("many_that_end_at_once_are_all_reaped", || {
         let before = open_descriptors();
@@ -389,28 +357,4 @@ fn many_that_end_at_once_are_all_reaped() {
         drop(jobs);
         assert_eq!(open_descriptors(), before);
     });
-}
-
-#[test]
-fn too_few_descriptors_fail_one_start_and_nothing_else() {
-    alone_under(
-        "ulimit -n 20; exec \"$0\" \"$@\"",
-        "too_few_descriptors_fail_one_start_and_nothing_else",
-        || {
-            let mut jobs = Jobs::new().unwrap();
-            let mut started = 0;
-            let failure = loop {
-                match start(&mut jobs, started, &["/bin/true"]) {
-                    Ok(()) => started += 1,
-                    Err(failure) => break failure,
-                }
-                assert!(started < 20, "the limit did not hold");
-            };
-            assert_eq!(failure.status, 126);
-            assert!(failure.cause.contains("limit on open files"), "{failure:?}");
-            assert_eq!(finish(&mut jobs).len() as u64, started);
-            start(&mut jobs, 100, &["/bin/true"]).unwrap();
-            assert_eq!(finish(&mut jobs)[0].ended, Ended::Exit(0));
-        },
-    );
 }

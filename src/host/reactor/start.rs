@@ -29,7 +29,8 @@ use crate::time::{Mono, Now};
 pub const RESOLVE_OPTION: &str = "--resolve-log-server";
 /// A prefix file has some 20 bytes a prefix; what is longer was not written by us.
 const PREFIX_FILE_MAX: usize = 16 * 1024 * 1024;
-/// Descriptors beside those of the checks: standard ones, signals, netlink, inotify, sockets, files, clients.
+/// Descriptors beside those of the checks: standard ones, signals, netlink, inotify, sockets, files, clients, and the
+/// writing ends that are held of the first checks' pipes.
 const OWN_DESCRIPTORS: u64 = 96;
 /// Of a running check: two pipes, and for a moment while it is started their other ends.
 const DESCRIPTORS_A_CHECK: u64 = 2;
