@@ -53,7 +53,8 @@ pub struct StatusSocket {
     bind_at: Mono,
     accept_at: Mono,
     clients: Vec<Client>,
-    document: Option<(Mono, Rc<[u8]>)>,
+    /// The last one of a second that had as many as are made; any other goes with its clients.
+    document: Option<Rc<String>>,
     second: Second,
     health: Health,
 }
@@ -61,7 +62,7 @@ pub struct StatusSocket {
 #[derive(Debug)]
 struct Client {
     stream: UnixStream,
-    document: Rc<[u8]>,
+    document: Rc<String>,
     sent: usize,
     deadline: Mono,
 }
@@ -106,13 +107,13 @@ impl StatusSocket {
     }
 
     /// Serves whoever can be served; `make` renders the document and is called at most once.
-    pub fn ready(&mut self, now: Mono, make: impl FnOnce() -> String) {
+    pub fn ready(&mut self, now: Mono, make: &mut dyn FnMut() -> String) {
         self.clients.retain_mut(|client| client.goes_on());
         let streams = self.accept(now);
         if streams.is_empty() {
             return;
         }
-        let document = self.document(now, make);
+        let document = self.document(make);
         for stream in streams {
             let mut client = Client {
                 stream,
@@ -133,8 +134,8 @@ impl StatusSocket {
     pub fn next_deadline(&self, now: Mono) -> Option<Mono> {
         let bind = self.listener.is_none().then_some(self.bind_at);
         let accept = (self.listener.is_some() && now < self.accept_at).then_some(self.accept_at);
-        let clients = self.clients.iter().map(|client| client.deadline);
-        bind.into_iter().chain(accept).chain(clients).min()
+        let clients = self.clients.iter().map(|client| client.deadline).min();
+        [bind, accept, clients].into_iter().flatten().min()
     }
 
     /// Drops clients whose time is over, and tries the name again.
@@ -203,16 +204,18 @@ impl StatusSocket {
         streams
     }
 
-    fn document(&mut self, now: Mono, make: impl FnOnce() -> String) -> Rc<[u8]> {
-        if let Some((made, document)) = &self.document {
-            let enough = self.second.documents >= MOST_DOCUMENTS_A_SECOND;
-            if *made == now || enough && now.since(*made) < SECOND {
+    /// Megabytes with many services, so none is kept that is not needed again.
+    fn document(&mut self, make: &mut dyn FnMut() -> String) -> Rc<String> {
+        let most = MOST_DOCUMENTS_A_SECOND;
+        if self.second.documents >= most {
+            if let Some(document) = &self.document {
                 return Rc::clone(document);
             }
         }
         self.second.documents += 1;
-        let document: Rc<[u8]> = Rc::from(make().into_bytes());
-        self.document = Some((now, Rc::clone(&document)));
+        let document = Rc::new(make());
+        let last = self.second.documents >= most;
+        self.document = last.then(|| Rc::clone(&document));
         document
     }
 }
@@ -221,7 +224,7 @@ impl Client {
     /// Writes what goes; false if the client is done with, one way or the other.
     fn goes_on(&mut self) -> bool {
         while self.sent < self.document.len() {
-            match self.stream.write(&self.document[self.sent..]) {
+            match self.stream.write(&self.document.as_bytes()[self.sent..]) {
                 Ok(0) => return false,
                 Ok(count) => self.sent += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

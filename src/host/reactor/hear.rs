@@ -118,7 +118,7 @@ impl Reactor {
     pub(super) fn answer_status(&mut self) {
         self.handled.documents += 1;
         let (engine, now, counters) = (&self.engine, self.now, self.count());
-        self.status.ready(now.mono, || {
+        self.status.ready(now.mono, &mut || {
             status::json(&engine.snapshot(), &counters, now, std::process::id())
         });
     }

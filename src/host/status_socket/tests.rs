@@ -35,17 +35,17 @@ fn each_connection_gets_the_document_and_the_end() {
     let (one, mut two) = (connect(&name), connect(&name));
     two.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
     let mut made = 0;
-    server.ready(at(0), || {
+    server.ready(at(0), &mut || {
         made += 1;
         "{}".into()
     });
     assert_eq!((read(one), read(two)), (b"{}".to_vec(), b"{}".to_vec()));
     assert_eq!(made, 1, "one document for one turn");
     let three = connect(&name);
-    server.ready(at(1), || "{new}".into());
+    server.ready(at(1), &mut || "{new}".into());
     assert_eq!(read(three), b"{new}");
     assert_eq!(server.next_deadline(at(1)), None);
-    server.ready(at(2), || panic!("nobody has come"));
+    server.ready(at(2), &mut || panic!("nobody has come"));
 }
 
 #[test]
@@ -54,12 +54,12 @@ fn a_large_document_goes_as_far_as_the_client_reads() {
     let mut server = StatusSocket::named(&name, at(0));
     let large = "x".repeat(3_000_000);
     let client = connect(&name);
-    server.ready(at(0), || large.clone());
+    server.ready(at(0), &mut || large.clone());
     assert_eq!(server.fds(at(0)).filter(|(_, writing)| *writing).count(), 1);
     assert_eq!(server.next_deadline(at(0)), Some(at(5000)));
     let reader = thread::spawn(move || read(client));
     while server.fds(at(1)).any(|(_, writing)| writing) {
-        server.ready(at(1), || panic!("nobody new has come"));
+        server.ready(at(1), &mut || panic!("nobody new has come"));
         thread::yield_now();
     }
     assert_eq!(reader.join().unwrap().len(), large.len());
@@ -73,7 +73,7 @@ fn clients_that_never_read_are_bounded_in_number_and_time() {
     let mut idle = Vec::new();
     for _ in 0..100 {
         idle.push(connect(&name));
-        server.ready(at(0), || large.clone());
+        server.ready(at(0), &mut || large.clone());
     }
     assert_eq!(server.clients.len(), MOST_CLIENTS);
     server.tick(at(4999));
@@ -90,14 +90,14 @@ fn one_turn_accepts_a_few_and_one_second_a_bounded_number() {
     let name = name();
     let mut server = StatusSocket::named(&name, at(0));
     let _idle: Vec<UnixStream> = (0..40).map(|_| connect(&name)).collect();
-    server.ready(at(0), || "x".repeat(3_000_000));
+    server.ready(at(0), &mut || "x".repeat(3_000_000));
     assert_eq!(server.clients.len(), MOST_ACCEPTS);
 
     let mut made = 0;
     let mut millis = 1;
     while server.next_deadline(at(millis)) != Some(at(1000)) {
         let _client = connect(&name);
-        server.ready(at(millis), || {
+        server.ready(at(millis), &mut || {
             made += 1;
             "{}".into()
         });
@@ -108,9 +108,9 @@ fn one_turn_accepts_a_few_and_one_second_a_bounded_number() {
     assert_eq!(made, MOST_DOCUMENTS_A_SECOND as usize - 1);
     assert_eq!(server.fds(at(millis)).count(), 0);
     let waiting = connect(&name);
-    server.ready(at(millis), || panic!("not before the second is over"));
+    server.ready(at(millis), &mut || panic!("not before the second is over"));
     assert_eq!(server.fds(at(1000)).count(), 1);
-    server.ready(at(1000), || "{next}".into());
+    server.ready(at(1000), &mut || "{next}".into());
     assert_eq!(read(waiting), b"{next}");
 }
 
@@ -123,7 +123,7 @@ fn a_client_that_talks_or_leaves_costs_nothing() {
     while loud.write(&[0u8; 4096]).is_ok() {}
     drop(connect(&name));
     let good = connect(&name);
-    server.ready(at(0), || "{}".into());
+    server.ready(at(0), &mut || "{}".into());
     assert_eq!(read(good), b"{}");
     assert!(server.clients.is_empty());
 }
@@ -163,13 +163,13 @@ fn the_client_knows_whom_to_believe_and_when_to_give_up() {
         Err(NoAnswer::Broken(cause)) => assert_eq!(cause, "it does not respond in time"),
         other => panic!("{other:?}"),
     }
-    server.ready(at(0), || "{}".into());
+    server.ready(at(0), &mut || "{}".into());
     let asker = {
         let name = name.clone();
         thread::spawn(move || ask_at(&name, LIMIT, |_| true))
     };
     while !asker.is_finished() {
-        server.ready(at(0), || "{}".into());
+        server.ready(at(0), &mut || "{}".into());
         thread::yield_now();
     }
     assert_eq!(asker.join().unwrap().unwrap(), b"{}");
