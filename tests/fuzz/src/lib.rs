@@ -16,6 +16,8 @@ pub mod message;
 pub mod properties;
 #[path = "../../../src/render/mod.rs"]
 mod render;
+#[path = "../../../src/sorted.rs"]
+mod sorted;
 #[path = "../../../src/host/addresses/table.rs"]
 pub mod table;
 #[path = "../../../src/time.rs"]

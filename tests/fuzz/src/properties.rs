@@ -5,16 +5,18 @@ use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use crate::config::facts::{Executable, Place, Probes};
 use crate::config::load::{Loaded, Source, load};
 use crate::config::{CommandLine, Family, FamilyConfig, Severity, Via, print, report, words};
 use crate::engine::vocab::{Captured, Ended, Refusal, Repair};
-use crate::host::addresses::message::{Assigned, Body, Messages};
-use crate::host::addresses::table::Table;
+use crate::engine::addresses::{Addresses, Assigned};
+use crate::host::addresses::message::{Body, Messages};
+use crate::host::addresses::table;
 use crate::memory::within;
 use crate::render::bird_reply::{self, ReplyReader};
-use crate::render::{prefix_list, status as document, table};
+use crate::render::{prefix_list, status as document, table as status_table};
 use crate::time::Calendar;
 
 /// What any run may use beside a multiple of its input: tables, messages, the first blocks of vectors.
@@ -186,12 +188,11 @@ pub fn bird_reply(data: &[u8]) {
 pub fn netlink(data: &[u8]) {
     let messages = || Messages::of(data);
     assert!(messages().count() <= data.len() / 16 + 1);
-    let mut table = Table::default();
+    let mut addresses = Rc::new(Addresses::default());
     within(BASE + 64 * data.len(), || {
         for message in messages().flatten() {
-            table.apply(&message.body);
+            table::apply(&mut addresses, &message.body);
         }
-        table.addresses();
     });
     // What has been taken in twice changes nothing more, and all of it can be taken out again.
     for message in messages().flatten() {
@@ -201,19 +202,17 @@ pub fn netlink(data: &[u8]) {
             usable,
         } = message.body
         {
-            table.apply(&Body::Address {
+            let address: Assigned = address;
+            let gone = Body::AddressGone { index, address };
+            let there = Body::Address {
                 index,
                 address,
                 usable,
-            });
-            assert!(!table.apply(&Body::Address {
-                index,
-                address,
-                usable
-            }));
-            let address: Assigned = address;
-            table.apply(&Body::AddressGone { index, address });
-            assert!(!table.apply(&Body::AddressGone { index, address }));
+            };
+            for body in [there, gone] {
+                table::apply(&mut addresses, &body);
+                assert!(!table::apply(&mut addresses, &body));
+            }
         }
     }
 }
@@ -225,7 +224,7 @@ pub fn status(data: &[u8]) {
         return;
     };
     for screen in [None, Some(0), Some(1), Some(40), Some(200)] {
-        let shown = table::status(&found, screen);
+        let shown = status_table::status(&found, screen);
         assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
     }
     document::exit_code(&found);
