@@ -21,28 +21,27 @@ struct Rows {
     counter: &'static Setting,
 }
 
-fn rows(family: Family) -> Rows {
-    match family {
-        Family::V4 => Rows {
-            prefix_file: &settings::BIRD_CONF,
-            variable: &settings::BIRD_VARIABLE,
-            command: &settings::BIRD_RECONFIGURE_CMD,
-            socket: &settings::BIRD_CONTROL_SOCKET,
-            dummy: &settings::DUMMY_IP_PREFIX,
-            keep: &settings::BIRD_KEEP_CHANGES,
-            counter: &settings::BIRD_CHANGES_COUNTER,
-        },
-        Family::V6 => Rows {
-            prefix_file: &settings::BIRD6_CONF,
-            variable: &settings::BIRD6_VARIABLE,
-            command: &settings::BIRD6_RECONFIGURE_CMD,
-            socket: &settings::BIRD6_CONTROL_SOCKET,
-            dummy: &settings::DUMMY_IP6_PREFIX,
-            keep: &settings::BIRD6_KEEP_CHANGES,
-            counter: &settings::BIRD6_CHANGES_COUNTER,
-        },
-    }
-}
+/// Indexed by [`Family::index`].
+static ROWS: [Rows; 2] = [
+    Rows {
+        prefix_file: &settings::BIRD_CONF,
+        variable: &settings::BIRD_VARIABLE,
+        command: &settings::BIRD_RECONFIGURE_CMD,
+        socket: &settings::BIRD_CONTROL_SOCKET,
+        dummy: &settings::DUMMY_IP_PREFIX,
+        keep: &settings::BIRD_KEEP_CHANGES,
+        counter: &settings::BIRD_CHANGES_COUNTER,
+    },
+    Rows {
+        prefix_file: &settings::BIRD6_CONF,
+        variable: &settings::BIRD6_VARIABLE,
+        command: &settings::BIRD6_RECONFIGURE_CMD,
+        socket: &settings::BIRD6_CONTROL_SOCKET,
+        dummy: &settings::DUMMY_IP6_PREFIX,
+        keep: &settings::BIRD6_KEEP_CHANGES,
+        counter: &settings::BIRD6_CHANGES_COUNTER,
+    },
+];
 
 /// Both families, and which of them are enabled; one whose switch can't be read counts as enabled.
 pub fn families(
@@ -68,18 +67,18 @@ fn family_config(
     facts: &mut Facts<'_>,
     family: Family,
 ) -> Option<FamilyConfig> {
-    let rows = rows(family);
+    let rows = &ROWS[family.index()];
     let keep = reader.is_on(rows.keep);
     let count = reader.count(rows.counter);
     let prefix_file = reader.path(rows.prefix_file);
     if let Some(file) = &prefix_file {
-        prefix_file_rules(reader, facts, &rows, file, keep);
+        prefix_file_rules(reader, facts, rows, file, keep);
     }
     let variable = variable(reader, rows.variable);
-    let via = via(reader, facts, &rows);
+    let via = via(reader, facts, rows);
     if let (Some(file), Some(variable), Some(Via::Socket(socket))) = (&prefix_file, &variable, &via)
     {
-        included(reader, facts, &rows, (file, variable, socket));
+        included(reader, facts, rows, (file, variable, socket));
     }
     let dummy = dummy(reader, rows.dummy, family);
     Some(FamilyConfig {
@@ -93,7 +92,7 @@ fn family_config(
 
 /// A family that is switched off is read only as far as the reference reads it.
 fn unused(reader: &mut Reader<'_, '_>, family: Family) {
-    let rows = rows(family);
+    let rows = &ROWS[family.index()];
     reader.flag(rows.keep);
     reader.whole(rows.counter);
     reader.text(rows.prefix_file);

@@ -31,6 +31,8 @@ pub fn section(name: &str) -> Option<&'static str> {
     let plain = name.trim().to_ascii_lowercase();
     [DAEMON_SECTION, DEFAULT_SECTION]
         .into_iter()
+        // Most names are no misspelling of these, which their length tells at once.
+        .filter(|known| plain.chars().count().abs_diff(known.len()) <= 2)
         .find(|known| distance(&plain, &known.to_ascii_lowercase()) <= 2)
 }
 

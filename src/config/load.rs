@@ -6,6 +6,7 @@
 //! regular file is refused before it is opened.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::Metadata;
 use std::io::{self, Read};
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
@@ -116,7 +117,7 @@ impl Loading {
         let mut loading = Loading::new();
         loading.settings(source.file.as_deref());
         match &source.service_file {
-            Some(file) => loading.file(file, &printable(&file.to_string_lossy())),
+            Some(file) => loading.file(file),
             None => loading.directory(source.dir.as_deref()),
         }
         loading
@@ -131,7 +132,7 @@ impl Loading {
             ));
             return;
         }
-        self.file(path, &printable(&path.to_string_lossy()));
+        self.file(path);
     }
 
     fn directory(&mut self, named: Option<&Path>) {
@@ -156,19 +157,26 @@ impl Loading {
         }
         for name in names {
             let file = path.join(&name);
-            if file.is_dir() {
-                self.notes
-                    .push(format!("directory {} is ignored", quoted_path(&file)));
-                continue;
+            match file.metadata() {
+                Ok(found) if found.is_dir() => {
+                    let shown = quoted_path(&file);
+                    self.notes.push(format!("directory {shown} is ignored"));
+                }
+                found => self.found(&file, found),
             }
-            self.file(&file, &printable(&file.to_string_lossy()));
         }
     }
 
-    fn file(&mut self, path: &Path, shown: &str) {
-        match contents(path) {
+    fn file(&mut self, path: &Path) {
+        self.found(path, path.metadata());
+    }
+
+    /// Reads the file that was found there, or not.
+    fn found(&mut self, path: &Path, found: io::Result<Metadata>) {
+        match contents(path, found) {
             Ok(bytes) => {
-                let number = self.document.add_file(shown);
+                let shown = printable(&path.to_string_lossy()).into_owned();
+                let number = self.document.add_file(&shown);
                 ini::read(&bytes, number, &mut self.document, &mut self.complaints);
             }
             Err(cause) => self.refuse(path, format!("cannot read the file: {cause}")),
@@ -210,12 +218,12 @@ fn is_service_file(name: &OsStr) -> bool {
 }
 
 /// The bytes of a regular file of reasonable size, or why there are none.
-fn contents(path: &Path) -> Result<Vec<u8>, String> {
+fn contents(path: &Path, found: io::Result<Metadata>) -> Result<Vec<u8>, String> {
     // Whoever names it wants a file with nothing in it.
     if path == Path::new("/dev/null") {
         return Ok(Vec::new());
     }
-    let found = path.metadata().map_err(|error| cause(&error))?;
+    let found = found.map_err(|error| cause(&error))?;
     if found.is_dir() {
         return Err("it is a directory".to_string());
     }
