@@ -1,8 +1,10 @@
 //! The units and drop-ins, as systemd reads them: in a root of their own, never among the machine's.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
-use crate::tools::{Dir, Done, NAME, command, read, run, source};
+use crate::tools::{BINARY, Dir, Done, NAME, command, read, run, source};
 
 /// A root with our units and drop-ins, the programs that they name, and the targets that they refer to.
 fn root() -> Dir {
@@ -148,6 +150,54 @@ fn the_drop_in_for_sudo_lifts_everything_that_implies_no_new_privileges() {
         let off =
             (drop_in.lines()).any(|line| line == format!("{key}=") || line == format!("{key}=no"));
         assert!(off, "the drop-in leaves {key} on");
+    }
+}
+
+/// journald files a line without a level under "info": whoever looks for errors would not see why a start failed.
+#[test]
+fn what_a_start_or_a_reload_complains_about_has_its_level_in_the_journal() {
+    let dir = Dir::new("journal");
+    let lib = dir.path().display();
+    let conf = dir.write(
+        "conf",
+        &format!("[daemon]\npidfile = {lib}/pid\nbird_conf = {lib}/4.conf\n"),
+    );
+    let service = |name: &str, rest: &str| {
+        dir.write(
+            name,
+            &format!("[www]\ncheck_cmd = /bin/true\nip_prefix = 10.0.0.1/32\nip_check_disabled = true\ncheck_disabled = false\n{rest}"),
+        )
+    };
+    let wrong = service("wrong", "check_interval = x\ncheck_rise = x\n");
+    let odd = service("odd", "check_interval = 1\ncheck_timeout = 2\n");
+    let said = |options: &[&str], file: &Path, journal: bool| {
+        let stderr = fs::File::create(dir.at("stderr")).expect("can be made");
+        let found = stderr.metadata().expect("it is there");
+        // What a child inherits that writes elsewhere: it is not the journal that the variable names.
+        let inode = if journal {
+            found.ino()
+        } else {
+            found.ino() + 1
+        };
+        run(command(BINARY)
+            .args(options)
+            .arg("-f")
+            .arg(&conf)
+            .arg("-F")
+            .arg(file)
+            .env("JOURNAL_STREAM", format!("{}:{inode}", found.dev()))
+            .stderr(stderr));
+        read(dir.at("stderr"))
+    };
+    for (options, file, level, lines) in [
+        (&["-c"][..], &wrong, "<3>", 3),
+        (&[][..], &wrong, "<3>", 3),
+        (&["-c"][..], &odd, "<4>", 1),
+    ] {
+        let text = said(options, file, true);
+        assert_eq!(text.lines().count(), lines, "{text}");
+        assert!(text.lines().all(|line| line.starts_with(level)), "{text}");
+        assert_eq!(said(options, file, false), text.replace(level, ""));
     }
 }
 
