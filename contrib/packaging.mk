@@ -32,7 +32,7 @@ BIN ?= $(firstword $(wildcard $(NAME)) $(CARGO_TARGET_DIR)/release/$(NAME))
 AT_PREFIX = sed -e 's|/usr/sbin/$(NAME)|$(SBINDIR)/$(NAME)|g' -e 's|/usr/lib/$(NAME)/|$(LIBDIR)/$(NAME)/|g'
 
 UNITS := $(NAME).service $(NAME)-withdraw.service
-DROP_INS := 10-anycast-run-now.conf 10-anycast-prefixes.conf 20-allow-sudo.conf
+DROP_INS := 10-anycast-run-now.conf 10-anycast-prefixes.conf 20-allow-ping.conf 20-allow-sudo.conf
 
 .PHONY: install cross minimal dist deb contrib-tools
 

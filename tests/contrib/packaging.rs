@@ -40,6 +40,7 @@ fn install_puts_everything_below_the_prefix() {
         "usr/local/share/doc/anycast-healthchecker/examples/sudoers",
         "usr/local/share/doc/anycast-healthchecker/examples/systemd/10-anycast-prefixes.conf",
         "usr/local/share/doc/anycast-healthchecker/examples/systemd/10-anycast-run-now.conf",
+        "usr/local/share/doc/anycast-healthchecker/examples/systemd/20-allow-ping.conf",
         "usr/local/share/doc/anycast-healthchecker/examples/systemd/20-allow-sudo.conf",
         "usr/local/share/fish/vendor_completions.d/anycast-healthchecker.fish",
         "usr/local/share/man/man5/anycast-healthchecker.conf.5.gz",

@@ -106,6 +106,12 @@ fn systemd_finds_no_fault_with_the_drop_ins() {
         );
         analyze(&root, &["verify"], &unit).silent();
     }
+    copy(
+        &root,
+        "20-allow-ping.conf",
+        "anycast-healthchecker.service.d/20-allow-ping.conf",
+    );
+    analyze(&root, &["verify"], NAME).silent();
     for unit in ["nginx", "bird"] {
         analyze(&root, &["verify"], unit).silent();
     }
