@@ -23,6 +23,7 @@ fn install_puts_everything_below_the_prefix() {
         "etc/anycast-healthchecker.conf",
         "usr/local/lib/anycast-healthchecker/anycast-healthchecker-withdraw",
         "usr/local/lib/nagios/plugins/check_anycast_healthchecker",
+        "usr/local/lib/systemd/system/anycast-healthchecker-prefixes.service",
         "usr/local/lib/systemd/system/anycast-healthchecker-withdraw.service",
         "usr/local/lib/systemd/system/anycast-healthchecker.service",
         "usr/local/lib/sysusers.d/anycast-healthchecker.conf",

@@ -6,6 +6,10 @@ use std::path::Path;
 
 use crate::tools::{BINARY, Dir, Done, NAME, command, read, run, source};
 
+fn units() -> [String; 3] {
+    ["", "-withdraw", "-prefixes"].map(|part| format!("{NAME}{part}"))
+}
+
 /// A root with our units and drop-ins, the programs that they name, and the targets that they refer to.
 fn root() -> Dir {
     let root = Dir::new("units");
@@ -26,13 +30,12 @@ fn root() -> Dir {
         "usr/lib/anycast-healthchecker/anycast-healthchecker-withdraw",
         "usr/sbin/nginx",
         "usr/sbin/bird",
-        "usr/sbin/runuser",
         "bin/kill",
         "bin/systemctl",
     ] {
         root.script(program, "#!/bin/sh\n");
     }
-    for unit in [NAME.to_string(), format!("{NAME}-withdraw")] {
+    for unit in units() {
         copy(
             &root,
             &format!("{unit}.service"),
@@ -77,7 +80,7 @@ fn exposure(root: &Dir, unit: &str) -> f64 {
 #[test]
 fn systemd_finds_no_fault_with_the_units() {
     let root = root();
-    for unit in [NAME.to_string(), format!("{NAME}-withdraw")] {
+    for unit in units() {
         analyze(&root, &["verify"], &unit).silent();
         let exposure = exposure(&root, &unit);
         assert!(exposure < 2.1, "{unit}: exposure {exposure}");
@@ -114,6 +117,12 @@ fn systemd_finds_no_fault_with_the_drop_ins() {
     analyze(&root, &["verify"], NAME).silent();
     for unit in ["nginx", "bird"] {
         analyze(&root, &["verify"], unit).silent();
+    }
+    // BIRD's drop-in names a unit that there is, and its package's ExecStartPre= stays the first.
+    let drop_in = read(source("contrib/systemd/10-anycast-prefixes.conf"));
+    for key in ["Wants", "After"] {
+        let line = format!("{key}={NAME}-prefixes.service");
+        assert!(drop_in.lines().any(|found| found == line), "{drop_in}");
     }
     assert!(exposure(&root, NAME) > strict, "the drop-in is not read");
     // The test would see a mistake: verify reports what it does not know and what does not exist.
