@@ -31,8 +31,8 @@ BIN ?= $(firstword $(wildcard $(NAME)) $(CARGO_TARGET_DIR)/release/$(NAME))
 # Units and scripts name the default places; this names those of this installation.
 AT_PREFIX = sed -e 's|/usr/sbin/$(NAME)|$(SBINDIR)/$(NAME)|g' -e 's|/usr/lib/$(NAME)/|$(LIBDIR)/$(NAME)/|g'
 
-UNITS := $(NAME).service $(NAME)-withdraw.service
-DROP_INS := 10-anycast-run-now.conf 10-anycast-prefixes.conf 20-allow-sudo.conf
+UNITS := $(NAME).service $(NAME)-withdraw.service $(NAME)-prefixes.service
+DROP_INS := 10-anycast-run-now.conf 10-anycast-prefixes.conf 20-allow-ping.conf 20-allow-sudo.conf
 
 .PHONY: install cross minimal dist deb contrib-tools
 

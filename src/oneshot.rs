@@ -10,9 +10,9 @@ use std::process::ExitCode;
 use crate::cli;
 use crate::config::document::Document;
 use crate::config::load::{self, Loaded, Source, load};
-use crate::config::{Complaint, Config, Severity, print, report};
+use crate::config::{Complaint, Config, Level, Severity, print, report};
 use crate::host::sys::terminal;
-use crate::host::{client, probe, trial};
+use crate::host::{client, log, probe, trial};
 use crate::render::{escape, status, table, test_report};
 
 /// Wrong usage.
@@ -56,7 +56,8 @@ pub fn help() -> ExitCode {
 
 /// Wrong usage: the reason in one line, and what would be right.
 pub fn usage(error: &cli::UsageError) -> ExitCode {
-    err(&format!("anycast-healthchecker: {error}\n{}", cli::USAGE));
+    let text = format!("anycast-healthchecker: {error}\n{}", cli::USAGE);
+    err(Level::Error, &text);
     ExitCode::from(USAGE_STATUS)
 }
 
@@ -70,9 +71,12 @@ pub fn test(source: &Source, json: bool) -> ExitCode {
     let watched = io::stderr().is_terminal();
     let rows = trial::run(&config, &mut |done, of| {
         if watched && done < of {
-            err(&format!("{ERASE_LINE}{done} of {of} checks done"));
+            err(
+                Level::Info,
+                &format!("{ERASE_LINE}{done} of {of} checks done"),
+            );
         } else if watched {
-            err(ERASE_LINE);
+            err(Level::Info, ERASE_LINE);
         }
     });
     let rows = match rows {
@@ -114,13 +118,13 @@ pub fn drain(source: &Source, service: &str, on: bool) -> ExitCode {
         }
     };
     if let Some(note) = drained.note {
-        err(&format!("note: {note}\n"));
+        err(Level::Info, &format!("note: {note}\n"));
     }
     let report = format!("{}\n", drained.report);
     match drained.exit_status {
         0 => out(&report),
         status => {
-            err(&report);
+            err(Level::Error, &report);
             ExitCode::from(status)
         }
     }
@@ -136,10 +140,8 @@ fn screen() -> Option<usize> {
 
 /// What keeps the program from doing what it was asked for.
 fn refuse(cause: &str) -> ExitCode {
-    err(&format!(
-        "anycast-healthchecker: {}\n",
-        escape::visible(cause)
-    ));
+    let text = format!("anycast-healthchecker: {}\n", escape::visible(cause));
+    err(Level::Error, &text);
     ExitCode::FAILURE
 }
 
@@ -158,23 +160,22 @@ pub fn say(loaded: &Loaded) {
 }
 
 fn say_all(complaints: &[Complaint], notes: &[String]) {
-    let mut text = String::new();
     let invalid = complaints
         .iter()
         .any(|complaint| complaint.severity == Severity::Error);
     // The verdict is the first line there is.
     if invalid {
-        text.push_str(&report::render(complaints));
+        err(Level::Error, &report::render(complaints));
     }
-    for note in notes {
-        text.push_str("note: ");
-        text.push_str(note);
-        text.push('\n');
-    }
+    say_notes(notes);
     if !invalid {
-        text.push_str(&report::render(complaints));
+        err(Level::Warning, &report::render(complaints));
     }
-    err(&text);
+}
+
+fn say_notes(notes: &[String]) {
+    let text: String = notes.iter().map(|note| format!("note: {note}\n")).collect();
+    err(Level::Info, &text);
 }
 
 /// What stands in the way of a start, or was assumed for it; warnings are the log's.
@@ -182,12 +183,7 @@ pub fn say_before_start(loaded: &Loaded) {
     if loaded.config.is_none() {
         return say(loaded);
     }
-    let notes: String = loaded
-        .notes
-        .iter()
-        .map(|note| format!("note: {note}\n"))
-        .collect();
-    err(&notes);
+    say_notes(&loaded.notes);
 }
 
 /// Prints, and makes the status of it.
@@ -205,13 +201,15 @@ fn out_with(text: &str, status: u8) -> ExitCode {
         Ok(()) => ExitCode::from(status),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(status),
         Err(error) => {
-            err(&format!("cannot write to standard output: {error}\n"));
+            let text = format!("cannot write to standard output: {error}\n");
+            err(Level::Error, &text);
             ExitCode::FAILURE
         }
     }
 }
 
 /// Nobody can be told if this fails.
-fn err(text: &str) {
+fn err(level: Level, text: &str) {
+    let text = log::on_stderr(level, text);
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }

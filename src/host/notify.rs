@@ -29,6 +29,7 @@ pub struct Notify {
     channel: Option<Channel>,
     watchdog: Option<Duration>,
     unsent: VecDeque<String>,
+    stopping: bool,
     retry_at: Mono,
 }
 
@@ -76,13 +77,15 @@ impl Notify {
         self.send(now, text);
     }
 
+    /// The last word: systemd goes on showing the status of a unit that is dead.
     pub fn stopping(&mut self, now: Mono) {
-        self.send(now, "STOPPING=1".to_string());
+        self.send(now, "STOPPING=1\nSTATUS=told to stop".to_string());
+        self.stopping = true;
     }
 
     /// One line for `systemctl status`.
     pub fn status(&mut self, now: Mono, text: &str) {
-        if self.channel.is_none() {
+        if self.channel.is_none() || self.stopping {
             return;
         }
         let mut line = String::from("STATUS=");

@@ -5,7 +5,9 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::tools::{BINARY, Dir, Done, NAME, command, files_below, is_root, make, read, run};
+use crate::tools::{
+    BINARY, Dir, Done, NAME, command, files_below, is_root, make, read, run, source,
+};
 
 /// A package around a small stand-in for the binary: dpkg does not run it, and our debug build takes long to compress.
 fn build(out: &Path, version: &str) -> PathBuf {
@@ -90,6 +92,7 @@ impl Root {
 
 const LIST: &str = "var/lib/anycast-healthchecker/anycast-prefixes.conf";
 const CONF: &str = "etc/anycast-healthchecker.conf";
+const UNIT_OF_ANOTHER: &str = "etc/systemd/system/anycast-healthchecker.service";
 const ENABLED: &str = "etc/systemd/system/multi-user.target.wants/anycast-healthchecker.service";
 const ALLOWS_SUDO: &str = "etc/systemd/system/anycast-healthchecker.service.d/20-allow-sudo.conf";
 
@@ -174,8 +177,12 @@ fn installs_upgrades_removes_and_purges() {
     assert!(read(root.0.at(LIST)).contains("10.0.0.1/32"));
 
     // So does a removal; BIRD still includes the list.
-    root.dpkg(&["--remove", NAME]).ok();
+    root.dpkg(&["--remove", NAME])
+        .ok()
+        .says("BIRD goes on announcing what they list");
     assert!(!root.0.at("usr/sbin/anycast-healthchecker").exists());
+    // The next unit of that name, the Python program's say, would be written to /dev/null.
+    assert!(fs::symlink_metadata(root.0.at(UNIT_OF_ANOTHER)).is_err());
     assert!(root.0.at(CONF).exists() && root.0.at(LIST).exists());
 
     root.dpkg(&["--purge", NAME]).ok();
@@ -274,6 +281,72 @@ fn a_host_of_the_reference_keeps_what_it_has() {
         root.dpkg(&["--purge", NAME]).ok();
         assert!(!root.0.at(ALLOWS_SUDO).exists() && !root.0.at(LIST).exists());
     }
+}
+
+/// The unit of the Python program, below /etc, would go on being the one that systemd starts.
+#[test]
+fn a_unit_that_overrides_ours_is_pointed_out() {
+    let dir = Dir::new("deb");
+    let package = build(dir.path(), "1.0.0");
+    let root = Root::new();
+    let silent = root.install(&package);
+    assert!(!silent.out.contains("overrides"), "{}", silent.out);
+    root.0.write(UNIT_OF_ANOTHER, "[Service]\n");
+    root.install(&package).says(
+        "/etc/systemd/system/anycast-healthchecker.service overrides the unit of this package",
+    );
+}
+
+/// What postinst does about the daemon, with stand-ins for systemd's tools: they are never the machine's own.
+#[test]
+fn an_upgrade_takes_no_running_daemon_down() {
+    let dir = Dir::new("postinst");
+    let postinst = read(source("contrib/debian/postinst"));
+    let (_, function) = postinst
+        .split_once("\nstart_or_restart() {\n")
+        .expect("it is there");
+    let (function, _) = function.split_once("\n}\n").expect("it ends");
+    let script = format!(
+        "name={NAME}\nset -e\nstart_or_restart() {{\n{function}\n}}\nstart_or_restart \"$1\"\n"
+    );
+    dir.script("bin/systemctl", "#!/bin/sh\n[ -e \"$STATE/active\" ]\n");
+    dir.script(
+        "bin/runuser",
+        "#!/bin/sh\necho asked: \"$@\"\n[ ! -e \"$STATE/invalid\" ]\n",
+    );
+    dir.script(
+        "bin/deb-systemd-invoke",
+        "#!/bin/sh\necho \"$1\" >>\"$STATE/done\"\n[ ! -e \"$STATE/failing\" ]\n",
+    );
+    let path = format!("{}:/usr/bin:/bin", dir.at("bin").display());
+    let case = |old: &str, state: &[&str]| {
+        for file in ["active", "invalid", "failing", "done"] {
+            fs::remove_file(dir.at(file)).unwrap_or_default();
+        }
+        for file in state {
+            dir.write(file, "");
+        }
+        let done = run(command("dash")
+            .args(["-c", &script, "postinst", old])
+            .env("PATH", &path)
+            .env("STATE", dir.path()))
+        .ok();
+        let invoked = fs::read_to_string(dir.at("done")).unwrap_or_default();
+        (invoked, done.out)
+    };
+    assert_eq!(case("", &[]), ("start\n".into(), String::new()));
+    assert_eq!(
+        case("1.0.0", &["active"]),
+        ("restart\n".into(), String::new())
+    );
+    let (invoked, said) = case("1.0.0", &["active", "invalid"]);
+    assert_eq!(invoked, "");
+    assert!(said.contains(&format!("asked: -u {NAME} -- /usr/sbin/{NAME} -c\n")));
+    assert!(said.contains("not restarted, the old version goes on"));
+    // What does not run has nothing to lose.
+    assert_eq!(case("1.0.0", &["invalid"]).0, "restart\n");
+    let (_, said) = case("1.0.0", &["active", "failing"]);
+    assert!(said.contains("did not restart: see systemctl status"));
 }
 
 /// BIRD would not start again without a file that it includes.

@@ -1,8 +1,14 @@
 //! The units and drop-ins, as systemd reads them: in a root of their own, never among the machine's.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
-use crate::tools::{Dir, Done, NAME, command, read, run, source};
+use crate::tools::{BINARY, Dir, Done, NAME, command, read, run, source};
+
+fn units() -> [String; 3] {
+    ["", "-withdraw", "-prefixes"].map(|part| format!("{NAME}{part}"))
+}
 
 /// A root with our units and drop-ins, the programs that they name, and the targets that they refer to.
 fn root() -> Dir {
@@ -24,13 +30,12 @@ fn root() -> Dir {
         "usr/lib/anycast-healthchecker/anycast-healthchecker-withdraw",
         "usr/sbin/nginx",
         "usr/sbin/bird",
-        "usr/sbin/runuser",
         "bin/kill",
         "bin/systemctl",
     ] {
         root.script(program, "#!/bin/sh\n");
     }
-    for unit in [NAME.to_string(), format!("{NAME}-withdraw")] {
+    for unit in units() {
         copy(
             &root,
             &format!("{unit}.service"),
@@ -75,7 +80,7 @@ fn exposure(root: &Dir, unit: &str) -> f64 {
 #[test]
 fn systemd_finds_no_fault_with_the_units() {
     let root = root();
-    for unit in [NAME.to_string(), format!("{NAME}-withdraw")] {
+    for unit in units() {
         analyze(&root, &["verify"], &unit).silent();
         let exposure = exposure(&root, &unit);
         assert!(exposure < 2.1, "{unit}: exposure {exposure}");
@@ -104,8 +109,20 @@ fn systemd_finds_no_fault_with_the_drop_ins() {
         );
         analyze(&root, &["verify"], &unit).silent();
     }
+    copy(
+        &root,
+        "20-allow-ping.conf",
+        "anycast-healthchecker.service.d/20-allow-ping.conf",
+    );
+    analyze(&root, &["verify"], NAME).silent();
     for unit in ["nginx", "bird"] {
         analyze(&root, &["verify"], unit).silent();
+    }
+    // BIRD's drop-in names a unit that there is, and its package's ExecStartPre= stays the first.
+    let drop_in = read(source("contrib/systemd/10-anycast-prefixes.conf"));
+    for key in ["Wants", "After"] {
+        let line = format!("{key}={NAME}-prefixes.service");
+        assert!(drop_in.lines().any(|found| found == line), "{drop_in}");
     }
     assert!(exposure(&root, NAME) > strict, "the drop-in is not read");
     // The test would see a mistake: verify reports what it does not know and what does not exist.
@@ -148,6 +165,54 @@ fn the_drop_in_for_sudo_lifts_everything_that_implies_no_new_privileges() {
         let off =
             (drop_in.lines()).any(|line| line == format!("{key}=") || line == format!("{key}=no"));
         assert!(off, "the drop-in leaves {key} on");
+    }
+}
+
+/// journald files a line without a level under "info": whoever looks for errors would not see why a start failed.
+#[test]
+fn what_a_start_or_a_reload_complains_about_has_its_level_in_the_journal() {
+    let dir = Dir::new("journal");
+    let lib = dir.path().display();
+    let conf = dir.write(
+        "conf",
+        &format!("[daemon]\npidfile = {lib}/pid\nbird_conf = {lib}/4.conf\n"),
+    );
+    let service = |name: &str, rest: &str| {
+        dir.write(
+            name,
+            &format!("[www]\ncheck_cmd = /bin/true\nip_prefix = 10.0.0.1/32\nip_check_disabled = true\ncheck_disabled = false\n{rest}"),
+        )
+    };
+    let wrong = service("wrong", "check_interval = x\ncheck_rise = x\n");
+    let odd = service("odd", "check_interval = 1\ncheck_timeout = 2\n");
+    let said = |options: &[&str], file: &Path, journal: bool| {
+        let stderr = fs::File::create(dir.at("stderr")).expect("can be made");
+        let found = stderr.metadata().expect("it is there");
+        // What a child inherits that writes elsewhere: it is not the journal that the variable names.
+        let inode = if journal {
+            found.ino()
+        } else {
+            found.ino() + 1
+        };
+        run(command(BINARY)
+            .args(options)
+            .arg("-f")
+            .arg(&conf)
+            .arg("-F")
+            .arg(file)
+            .env("JOURNAL_STREAM", format!("{}:{inode}", found.dev()))
+            .stderr(stderr));
+        read(dir.at("stderr"))
+    };
+    for (options, file, level, lines) in [
+        (&["-c"][..], &wrong, "<3>", 3),
+        (&[][..], &wrong, "<3>", 3),
+        (&["-c"][..], &odd, "<4>", 1),
+    ] {
+        let text = said(options, file, true);
+        assert_eq!(text.lines().count(), lines, "{text}");
+        assert!(text.lines().all(|line| line.starts_with(level)), "{text}");
+        assert_eq!(said(options, file, false), text.replace(level, ""));
     }
 }
 

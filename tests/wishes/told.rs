@@ -83,7 +83,7 @@ fn systemd_hears_reloading_then_ready_for_good_and_bad() {
     daemon.signal(libc::SIGTERM);
     daemon.signal(libc::SIGHUP);
     daemon.signal(libc::SIGCONT);
-    assert_eq!(next(), "STOPPING=1");
+    assert_eq!(next(), "STOPPING=1\nSTATUS=told to stop");
     assert_eq!(daemon.wait_end().code(), Some(0));
     socket.set_nonblocking(true).expect("nonblocking");
     let late = socket

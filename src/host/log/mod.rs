@@ -8,6 +8,7 @@
 //! [`Sinks::needs_resolution`].
 
 mod file;
+mod journal;
 mod line;
 mod stderr;
 mod stdout;
@@ -24,6 +25,7 @@ use stderr::Stderr;
 use stdout::{Console, Which};
 use syslog::Syslog;
 
+pub use journal::on_stderr;
 pub use stderr::{hook_panics, last_words, say};
 pub use syslog::resolve_main;
 

@@ -16,9 +16,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use super::journal;
 use super::stdout::{Console, Which};
 use super::syslog;
-use crate::config::{LogConfig, SyslogConfig};
+use crate::config::{Level, LogConfig, SyslogConfig};
 use crate::engine::notice::Part;
 use crate::host::news::{Health, News};
 use crate::host::sys::cause;
@@ -86,9 +87,10 @@ impl Stderr {
     }
 }
 
-/// One line on stderr, control characters escaped, dropped if it would have to wait.
+/// One line of trouble on stderr, control characters escaped, dropped if it would have to wait.
 pub fn say(text: &str) {
-    let _ = Console::new(Which::Stderr).line(&on_one_line(text));
+    let line = on_one_line(text);
+    let _ = Console::new(Which::Stderr).line(&journal::on_stderr(Level::Error, &line));
 }
 
 /// For an error before the sinks exist (the lock is taken, say): to stderr, or `stderr_file`, and with

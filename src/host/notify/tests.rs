@@ -35,10 +35,13 @@ fn the_life_of_a_daemon() {
     );
     notify.watchdog(at(6));
     assert_eq!(take(&socket), "WATCHDOG=1");
-    notify.stopping(at(7));
-    assert_eq!(take(&socket), "STOPPING=1");
-    notify.status(at(8), &"é".repeat(1000));
+    notify.status(at(7), &"é".repeat(1000));
     assert!(take(&socket).len() <= LONGEST_STATUS);
+    // Counts would stand below "inactive (dead)" until the next start.
+    notify.stopping(at(8));
+    assert_eq!(take(&socket), "STOPPING=1\nSTATUS=told to stop");
+    notify.status(at(9), "2 up");
+    assert!(socket.recv(&mut [0]).is_err());
     assert_eq!(notify.next_deadline(), None);
 }
 
