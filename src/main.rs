@@ -1,5 +1,8 @@
 //! Table of contents: arguments → what to do → exit code.
 
+// What only they use is dropped by the linker.
+#![cfg_attr(not(feature = "tools"), allow(dead_code))]
+
 mod cli;
 mod config;
 mod engine;
