@@ -76,9 +76,9 @@ pub fn expand<'a>(
 
 /// The names that a value refers to, expanded or not.
 pub fn references(raw: &str) -> impl Iterator<Item = String> + '_ {
-    raw.match_indices("%(").filter_map(|(at, _)| {
-        let (name, _) = raw[at + 2..].split_once(')')?;
-        Some(lower(name))
+    raw.match_indices('%').filter_map(|(at, _)| {
+        let inner = raw[at + 1..].strip_prefix('(')?;
+        Some(lower(inner.split_once(')')?.0))
     })
 }
 

@@ -120,20 +120,21 @@ pub fn shortest(number: f64) -> Option<String> {
     let fraction = bits & ((1 << FRACTION_BITS) - 1) | 1 << FRACTION_BITS;
     let shift = (EXPONENT_BIAS + FRACTION_BITS).checked_sub((bits >> FRACTION_BITS) as u32)?;
     // One ten-thousandth begins at bit 66, and seventeen digits are always enough.
-    (0..=20)
-        .filter(|_| (1..=66).contains(&shift))
-        .find_map(|places| {
-            let unit = ten_to(places);
-            let rounded = (u128::from(fraction) * unit + (1 << (shift - 1))) >> shift;
-            if nearest(u64::try_from(rounded).ok()?, false, -places) != number {
-                return None;
-            }
+    if !(1..=66).contains(&shift) {
+        return None;
+    }
+    for places in 0..=20 {
+        let unit = ten_to(places);
+        let rounded = (u128::from(fraction) * unit + (1 << (shift - 1))) >> shift;
+        if nearest(u64::try_from(rounded).ok()?, false, -places) == number {
             let (before, behind) = ((rounded / unit) as u64, (rounded % unit) as u64);
-            Some(match places {
+            return Some(match places as usize {
                 0 => format!("{sign}{before}"),
-                _ => format!("{sign}{before}.{behind:0places$}", places = places as usize),
-            })
-        })
+                places => format!("{sign}{before}.{behind:0places$}"),
+            });
+        }
+    }
+    None
 }
 
 fn ten_to(power: i32) -> u128 {
