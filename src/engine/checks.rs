@@ -11,7 +11,7 @@ use super::notice::What;
 use super::service::{Run, Service};
 use super::vocab::Action;
 use super::{Engine, Owner, ServiceId, Stage, Timer};
-use crate::time::Mono;
+use crate::time::{self, Mono};
 
 /// Starting a process holds the loop for about a tenth of a millisecond; after so many the loop looks at what has
 /// happened meanwhile, so that no verdict waits for a thousand starts.
@@ -20,7 +20,7 @@ const STARTS_PER_TURN: usize = 16;
 impl Engine {
     /// Plans the first run of a service that has just come into the configuration.
     pub(super) fn plan_first_run(&mut self, now: Mono, id: ServiceId) {
-        let splay = self.daemon.splay_startup.unwrap_or_default().as_micros() as u64;
+        let splay = time::micros(self.daemon.splay_startup.unwrap_or_default());
         let delay = Duration::from_micros(match splay {
             0 => 0,
             splay => self.random_below(splay),

@@ -21,7 +21,7 @@ use std::time::Duration;
 use super::snapshot::ServiceCounters;
 use super::vocab::{JobId, LastRun, Reason, Status, Verdict};
 use crate::config::{Announce, ServiceConfig};
-use crate::time::{Mono, Span};
+use crate::time::{self, Mono, Span};
 use crate::wheel::TimerId;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -271,14 +271,12 @@ impl Service {
 
     /// The next slot of the grid after `now`.
     pub fn next_slot(&self, now: Mono) -> Mono {
-        let interval = self.config.interval.as_micros().max(1);
-        let slots = now.since(self.grid).as_micros() / interval;
-        let ahead = (slots + 1).saturating_mul(interval);
-        let next = self.grid + Duration::from_micros(u64::try_from(ahead).unwrap_or(u64::MAX));
-        match now < self.grid {
-            true => self.grid,
-            false => next,
-        }
+        let Some(passed) = now.micros().checked_sub(self.grid.micros()) else {
+            return self.grid;
+        };
+        let interval = time::micros(self.config.interval).max(1);
+        let ahead = interval - passed % interval;
+        Mono::from_micros(now.micros().saturating_add(ahead))
     }
 
     /// The table. Every pair of state and input stands here.

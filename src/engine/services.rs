@@ -55,7 +55,6 @@ impl Services {
         self.places.iter_mut().flatten()
     }
 
-    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = &Service> {
         self.places.iter().flatten()
     }

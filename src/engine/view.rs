@@ -2,6 +2,7 @@
 
 use super::service::{Service, State};
 use super::snapshot::{FamilyView, ServiceView, Snapshot};
+use super::vocab::Status;
 use super::{Engine, Family, Obstacle, ServiceId};
 
 impl Engine {
@@ -26,6 +27,12 @@ impl Engine {
             running: self.running as usize,
             waiting,
         }
+    }
+
+    /// The status of each service, and whether it is under maintenance: a look that costs next to nothing.
+    pub fn states(&self) -> impl Iterator<Item = (Status, bool)> {
+        let services = self.services.iter();
+        services.map(|service| (service.status(), service.maintenance))
     }
 
     fn view(&self, id: ServiceId) -> Option<ServiceView<'_>> {

@@ -274,7 +274,7 @@ impl Reactor {
             self.resolve(&host, port);
         }
         if std::mem::take(&mut self.status_changed) {
-            let line = table::counts_line(&status::summary(&self.engine.snapshot().services));
+            let line = table::counts_line(&status::summary(&mut self.engine.states()));
             self.notify.status(self.now.mono, &line);
         }
     }

@@ -105,6 +105,8 @@ pub fn exit_code(document: &Document) -> u8 {
 fn head(snapshot: &Snapshot, host: &HostCounters, now: Now, pid: u32) -> Document {
     let (started, started_unix) = moment(snapshot.started, now);
     let (loaded, loaded_unix) = moment(snapshot.reloads.last_good, now);
+    let services = snapshot.services.iter();
+    let mut states = services.map(|view| (view.status, view.maintenance));
     Document {
         program: record::PROGRAM.to_string(),
         version: env!("CARGO_PKG_VERSION").to_string(),
@@ -112,7 +114,7 @@ fn head(snapshot: &Snapshot, host: &HostCounters, now: Now, pid: u32) -> Documen
         started,
         started_unix,
         uptime_ms: millis(now.mono.since(snapshot.started)),
-        summary: summary(&snapshot.services),
+        summary: summary(&mut states),
         families: snapshot.families.iter().map(family).collect(),
         services: Vec::new(),
         checks_running: snapshot.running as u64,
@@ -143,20 +145,18 @@ fn micros(span: Duration) -> u64 {
     span.as_micros() as u64
 }
 
-/// How many services are in which state.
-pub fn summary(services: &[ServiceView]) -> Summary {
-    let mut summary = Summary {
-        services: services.len() as u64,
-        ..Summary::default()
-    };
-    for service in services {
-        match service.status {
+/// How many services are in which state: for each its status, and whether it is under maintenance.
+pub fn summary(states: &mut dyn Iterator<Item = (Status, bool)>) -> Summary {
+    let mut summary = Summary::default();
+    for (status, maintenance) in states {
+        summary.services += 1;
+        match status {
             Status::Up => summary.up += 1,
             Status::Down => summary.down += 1,
             Status::Unknown => summary.unknown += 1,
             Status::Disabled => summary.disabled += 1,
         }
-        if service.maintenance {
+        if maintenance {
             summary.maintenance += 1;
         }
     }
