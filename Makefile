@@ -32,6 +32,7 @@ lint: ## formatting, clippy, shellcheck; warnings are errors
 	@tests/support/prepare.sh lint
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --no-default-features -- -D warnings
 	@tests/support/prepare.sh shellcheck
 
 demo: ## a service, this daemon, BIRD and a BGP peer, in network namespaces of their own
