@@ -1,13 +1,17 @@
 //! The real binary with real BIRD and a real BGP peer: what counts is what the peer's table holds.
 //!
-//! Every test has its own two BIRDs (`support::bgp`). Nothing is skipped: without BIRD 2 these tests fail.
+//! Every test has its own two BIRDs (`support::bgp`): BIRD 2 here, BIRD 3 in bird/three.rs; BIRD 1.6 is in
+//! wishes/bird.rs. Nothing is skipped: without BIRD 2 and 3 these tests fail.
 
 mod support;
+
+#[path = "bird/three.rs"]
+mod three;
 
 use std::fs;
 use std::time::Duration;
 
-use support::bgp::BgpLab;
+use support::bgp::{BgpLab, Version};
 use support::daemon::{Daemon, Said};
 use support::sys::Watch;
 use support::{Lab, holds_for, wait_until, wait_within};
@@ -62,9 +66,9 @@ fn two_services(lab: &Lab, interval: &str) {
     lab.install_checks();
 }
 
-fn announces_and_withdraws(way: Way) {
+fn announces_and_withdraws(version: Version, way: Way) {
     let lab = Lab::new("announce");
-    let bgp = BgpLab::new(&lab);
+    let bgp = BgpLab::with(&lab, version);
     configure(&lab, &bgp, way, &[]);
     two_services(&lab, "0.3");
     for name in ["four", "six"] {
@@ -114,12 +118,12 @@ fn announces_and_withdraws(way: Way) {
 
 #[test]
 fn each_family_is_announced_and_withdrawn_at_the_peer_by_command() {
-    announces_and_withdraws(Way::Command);
+    announces_and_withdraws(Version::Two, Way::Command);
 }
 
 #[test]
 fn each_family_is_announced_and_withdrawn_at_the_peer_by_socket() {
-    announces_and_withdraws(Way::Socket);
+    announces_and_withdraws(Version::Two, Way::Socket);
 }
 
 #[test]
@@ -268,21 +272,33 @@ fn recovers(
     two_services(&lab, "0.2");
     let mut daemon = Daemon::start(&lab);
     bgp.wait_learned(&[V4, V6]);
-    fail(&mut bgp);
+    recovery(&lab, &mut bgp, &mut daemon, fail, said, mend);
+    daemon.stop();
+}
+
+/// One failure and its end; both services are announced before and after.
+fn recovery(
+    lab: &Lab,
+    bgp: &mut BgpLab,
+    daemon: &mut Daemon,
+    fail: impl Fn(&mut BgpLab),
+    said: &[&str],
+    mend: impl Fn(&mut BgpLab),
+) {
+    fail(bgp);
     lab.answer("four", 1);
     wait_until("the file says so", || lab.announced("4").is_empty());
     daemon.wait_line(said);
     let runs = lab.runs("six").len();
     wait_until("checks go on", || lab.runs("six").len() > runs + 5);
     assert!(daemon.is_running());
-    mend(&mut bgp);
+    mend(bgp);
     wait_within("BIRD agrees with the file", RECOVERY, || {
         bgp.exported("4").is_empty() && bgp.exported("6") == [V6]
     });
     bgp.wait_learned(&[V6]);
     lab.answer("four", 0);
     bgp.wait_learned(&[V4, V6]);
-    daemon.stop();
 }
 
 fn break_configuration(bgp: &mut BgpLab) {

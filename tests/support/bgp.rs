@@ -4,6 +4,7 @@
 //! The node exports the addresses of `lo` that the prefix files name. What the peer's table holds is what counts, and
 //! its counters of updates and withdrawals tell whether a route moved meanwhile.
 
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -23,13 +24,31 @@ pub struct BgpLab<'a> {
     node: Vec<Child>,
 }
 
-/// Which BIRD the node runs; the peer is always the one of the machine.
+/// Which BIRD the node runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// `bird` of the machine: both families in one process.
-    Two,
-    /// BIRD 1.6: `bird` and `bird6`, two processes with a control socket each.
+    /// BIRD 1.6: `bird` and `bird6`, two processes with a control socket each. The peer is BIRD 2.
     One,
+    /// `bird` of the machine: both families in one process. So is the peer.
+    Two,
+    /// BIRD 3 of Debian 13, at both ends.
+    Three,
+}
+
+impl Version {
+    fn bird(self) -> PathBuf {
+        match self {
+            Version::One | Version::Two => "bird".into(),
+            Version::Three => tools::bird_3("bird"),
+        }
+    }
+
+    fn birdc(self) -> PathBuf {
+        match self {
+            Version::One | Version::Two => "birdc".into(),
+            Version::Three => tools::bird_3("birdc"),
+        }
+    }
 }
 
 const NODE: &str = r#"log "node.log" all;
@@ -135,7 +154,7 @@ impl<'a> BgpLab<'a> {
         lab.write("node.conf", &node_conf(version, ""));
         lab.write("node6.conf", &node_conf(version, "6"));
         lab.write("peer.conf", PEER);
-        let peer = peer_network.inside(|| start_bird(lab, "peer"));
+        let peer = peer_network.inside(|| start(lab.command(version.bird()), "peer"));
         let bgp = BgpLab {
             lab,
             _peer_network: peer_network,
@@ -149,18 +168,22 @@ impl<'a> BgpLab<'a> {
 
     /// `birdc -s …` of the node, as a setting of the daemon.
     pub fn configure_command(&self) -> String {
-        format!("birdc -s {} configure", self.control().display())
+        format!(
+            "{} -s {} configure",
+            self.version.birdc().display(),
+            self.control().display()
+        )
     }
 
     /// The node's control socket.
-    pub fn control(&self) -> std::path::PathBuf {
+    pub fn control(&self) -> PathBuf {
         self.lab.path("node.ctl")
     }
 
     /// The same for IPv6, which is another one with BIRD 1.6.
-    pub fn control6(&self) -> std::path::PathBuf {
+    pub fn control6(&self) -> PathBuf {
         match self.version {
-            Version::Two => self.control(),
+            Version::Two | Version::Three => self.control(),
             Version::One => self.lab.path("node6.ctl"),
         }
     }
@@ -169,7 +192,7 @@ impl<'a> BgpLab<'a> {
     pub fn wait_sessions(&self) {
         super::wait_within("two BGP sessions", SESSION_PATIENCE, || {
             let text = match self.version {
-                Version::Two => self.node(&["show", "protocols"]),
+                Version::Two | Version::Three => self.node(&["show", "protocols"]),
                 Version::One => {
                     self.node(&["show", "protocols"]) + &self.birdc("node6", &["show", "protocols"])
                 }
@@ -191,7 +214,7 @@ impl<'a> BgpLab<'a> {
         let control = self.lab.path(&format!("{which}.ctl"));
         let output = self
             .lab
-            .command("birdc")
+            .command(self.version.birdc())
             .arg("-s")
             .arg(control)
             .args(words)
@@ -259,6 +282,13 @@ impl<'a> BgpLab<'a> {
         self.lab.write("node.conf", &whole);
     }
 
+    /// Changes the node's configuration file, which BIRD has read already.
+    pub fn edit_node(&self, from: &str, to: &str) {
+        let conf = node_conf(self.version, "");
+        assert!(conf.contains(from), "{conf}");
+        self.lab.write("node.conf", &conf.replace(from, to));
+    }
+
     pub fn restore_node(&self) {
         self.lab.write("node.conf", &node_conf(self.version, ""));
     }
@@ -306,7 +336,7 @@ impl Drop for BgpLab<'_> {
 /// The node's configuration; `six` is "6" for that of `bird6`.
 fn node_conf(version: Version, six: &str) -> String {
     match version {
-        Version::Two => NODE.to_string(),
+        Version::Two | Version::Three => NODE.to_string(),
         Version::One => {
             let v6 = six == "6";
             OLD_NODE
@@ -320,16 +350,12 @@ fn node_conf(version: Version, six: &str) -> String {
 
 fn start_node(lab: &Lab, version: Version) -> Vec<Child> {
     match version {
-        Version::Two => vec![start_bird(lab, "node")],
+        Version::Two | Version::Three => vec![start(lab.command(version.bird()), "node")],
         Version::One => vec![
             start(lab.command(tools::old_bird("bird")), "node"),
             start(lab.command(tools::old_bird("bird6")), "node6"),
         ],
     }
-}
-
-fn start_bird(lab: &Lab, name: &str) -> Child {
-    start(lab.command("bird"), name)
 }
 
 fn start(mut bird: Command, name: &str) -> Child {

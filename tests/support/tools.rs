@@ -1,5 +1,5 @@
 //! The real consumers that `prepare.sh` puts below the target directory: the reference and its Python, rsyslog, the
-//! node exporter, promtool, BIRD 1.6.
+//! node exporter, promtool, BIRD 1.6 and 3.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -31,6 +31,11 @@ pub fn reference() -> PathBuf {
 /// BIRD 1.6: `bird` or `bird6` (contrib/test-tools).
 pub fn old_bird(name: &str) -> PathBuf {
     tool(&format!("tools/{name}"))
+}
+
+/// BIRD 3: `bird` or `birdc` (contrib/test-tools).
+pub fn bird_3(name: &str) -> PathBuf {
+    tool(&format!("tools/{name}3"))
 }
 
 pub fn node_exporter() -> PathBuf {

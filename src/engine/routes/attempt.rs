@@ -18,6 +18,10 @@ use crate::time::Mono;
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 /// The longest pause. With the attempt itself it stays below the five seconds in which BIRD is promised to agree.
 const RETRY_MAX: Duration = Duration::from_secs(4);
+/// How long BIRD is left alone after it has put a configuration into its queue. BIRD 3.1.7 dies of an assertion
+/// when another one takes the place of that; with a million routes it is busy for half a second.
+const QUEUE_PAUSE: Duration = Duration::from_secs(2);
+
 impl Routes {
     /// Starts the attempts that are due, and sets the alarm for those that have to wait. `hurry`: no spacing.
     pub fn settle(&mut self, desk: &mut Desk, now: Mono, hurry: bool) {
@@ -33,7 +37,10 @@ impl Routes {
                 Some(began) if channel.failed > 0 && !channel.fresh => {
                     began + pause(channel.failed).max(self.update_interval)
                 }
-                Some(began) => began + self.update_interval,
+                Some(began) => match channel.queued {
+                    None => began + self.update_interval,
+                    Some(queued) => (began + self.update_interval).max(queued + QUEUE_PAUSE),
+                },
             };
             let timer = self.channels[index].timer.take();
             desk.cancel(timer);
@@ -244,6 +251,7 @@ impl Routes {
     ) {
         let channel = &mut self.channels[index];
         channel.bird_due = false;
+        channel.queued = (accepted == Accepted::Queued).then_some(now);
         let families = channel.families;
         if let Some(trouble) = channel.trouble.take() {
             let (attempts, after) = trouble.so_far(now);

@@ -72,6 +72,8 @@ pub(super) struct Channel {
     pub bird_due: bool,
     /// When the last attempt began.
     began: Option<Mono>,
+    /// When BIRD has put the configuration of the last attempt into its queue.
+    queued: Option<Mono>,
     /// Attempts that failed in a row.
     failed: u32,
     pub trouble: Option<Trouble>,
@@ -122,10 +124,10 @@ impl Routes {
     }
 
     /// Makes the channels: one for each way to a BIRD, for one family or both. Of those before them only the moment of
-    /// their last attempt counts: a reload is no reason to bother a BIRD sooner.
+    /// their last attempt counts and what it left to BIRD: a reload is no reason to bother a BIRD sooner.
     pub fn connect(&mut self) {
         let old = std::mem::take(&mut self.channels);
-        let began = |via: &Via| old.iter().find(|channel| *channel.via == *via)?.began;
+        let before = |via: &Via| old.iter().find(|channel| *channel.via == *via);
         for family in Family::ALL {
             let Some(routes) = &self.families[family.index()] else {
                 continue;
@@ -142,7 +144,8 @@ impl Routes {
                     phase: Phase::Idle,
                     announce: false,
                     bird_due: false,
-                    began: began(&routes.config.via),
+                    began: before(&routes.config.via).and_then(|channel| channel.began),
+                    queued: before(&routes.config.via).and_then(|channel| channel.queued),
                     failed: 0,
                     trouble: None,
                     fresh: false,

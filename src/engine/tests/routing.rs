@@ -101,6 +101,28 @@ fn while_bird_is_being_told_changes_wait_and_go_together() {
 }
 
 #[test]
+fn a_bird_that_has_queued_a_configuration_is_left_alone_for_a_while() {
+    for (accepted, alone) in [
+        (Accepted::Queued, true),
+        (Accepted::InProgress, false),
+        (Accepted::Reconfigured, false),
+    ] {
+        let mut bench = Bench::new(world(config([quick("a", A), quick("b", B)]), &[]));
+        bench.bird = Some(Ok(accepted));
+        bench.answer("a", Ended::Exit(0));
+        bench.answer("b", Ended::Exit(0));
+        bench.pass(seconds(10), |_| None);
+        assert!(bench.in_file(A) && bench.in_file(B));
+        let &[first, second] = &bench.reconfigurations[..] else {
+            panic!("{accepted:?}: {:?}", bench.reconfigurations);
+        };
+        let gap = second.since(first);
+        assert_eq!(gap >= seconds(2), alone, "{accepted:?}: {gap:?}");
+        assert!(gap < seconds(3), "{accepted:?}: {gap:?}");
+    }
+}
+
+#[test]
 fn a_failed_reconfiguration_is_retried_until_it_succeeds_and_said_once() {
     let mut bench = Bench::new(world(config([quick("a", A)]), &[]));
     bench.bird = Some(Err(Refusal::Unreachable("connection refused".to_string())));
