@@ -226,10 +226,13 @@ impl Engine {
 
     /// Ends a turn: starts what is due and has all changes of the turn carried out together.
     pub fn finish_turn(&mut self, now: Mono) -> Vec<Action> {
-        self.start_queued(now);
         self.routes
             .settle(&mut self.desk, now, self.stage != Stage::Running);
         self.customs.settle(&mut self.desk, now, &self.routes);
+        // BIRD is told before checks are started: each start takes its time. The outcome of a file comes in this turn.
+        if !self.routes.writing() {
+            self.start_queued(now);
+        }
         self.settle_metrics(now);
         self.settle_stop(now);
         std::mem::take(&mut self.desk.out)

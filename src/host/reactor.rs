@@ -28,7 +28,7 @@ use super::{disk, maintenance};
 use crate::config::load::Source;
 use crate::config::{Config, DaemonConfig};
 use crate::engine::Engine;
-use crate::engine::notice::What;
+use crate::engine::notice::{Notice, What};
 use crate::engine::snapshot::HostCounters;
 use crate::engine::vocab::{Event, JobId};
 use crate::render::bird_reply::ReplyReader;
@@ -87,6 +87,8 @@ pub struct Reactor {
     notify: Notify,
     watchdog_at: Option<Mono>,
     voice: Voice,
+    /// What the engine has to say of this turn.
+    unsaid: Vec<Notice>,
     instance: Instance,
     counters: HostCounters,
     troubles: Troubles,
@@ -268,6 +270,9 @@ impl Reactor {
                 break;
             }
             self.work_off();
+        }
+        for notice in std::mem::take(&mut self.unsaid) {
+            self.voice.say(self.now, &notice);
         }
         self.tell_news();
         if let Some((host, port)) = self.voice.needs_resolution(self.now.mono) {

@@ -18,7 +18,8 @@ use crate::render::prefix_list;
 use crate::sorted::Set;
 
 impl Reactor {
-    /// Does what the engine asks for, in its order; what comes of it at once waits as an event.
+    /// Does what the engine asks for, in its order; what comes of it at once waits as an event. What is to be said waits for
+    /// the end of the turn: no line of the log delays BIRD.
     pub(super) fn perform(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
@@ -47,7 +48,9 @@ impl Reactor {
                         notice.what,
                         What::StateChanged { .. } | What::Reloaded { .. }
                     );
-                    self.voice.say(self.now, &notice);
+                    if self.voice.wants(&notice) {
+                        self.unsaid.push(notice);
+                    }
                 }
                 Action::Exit => self.done = true,
             }

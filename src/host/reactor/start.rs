@@ -120,6 +120,7 @@ fn prepare(source: Source, config: Config, warnings: Vec<Complaint>) -> Result<R
         notify,
         watchdog_at,
         voice,
+        unsaid: Vec::new(),
         instance,
         counters: HostCounters::default(),
         troubles: Troubles::new(&daemon),

@@ -43,6 +43,11 @@ impl Voice {
         self.sinks.reconfigure(config, now);
     }
 
+    /// Whether anybody listens at the level of this.
+    pub fn wants(&self, notice: &Notice) -> bool {
+        self.sinks.wants(words::level(&notice.what))
+    }
+
     pub fn say(&mut self, now: Now, notice: &Notice) {
         let level = words::level(&notice.what);
         if !self.sinks.wants(level) {
