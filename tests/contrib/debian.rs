@@ -311,7 +311,7 @@ fn an_upgrade_takes_no_running_daemon_down() {
     );
     dir.script("bin/systemctl", "#!/bin/sh\n[ -e \"$STATE/active\" ]\n");
     dir.script(
-        "bin/runuser",
+        "bin/setpriv",
         "#!/bin/sh\necho asked: \"$@\"\n[ ! -e \"$STATE/invalid\" ]\n",
     );
     dir.script(
@@ -341,7 +341,9 @@ fn an_upgrade_takes_no_running_daemon_down() {
     );
     let (invoked, said) = case("1.0.0", &["active", "invalid"]);
     assert_eq!(invoked, "");
-    assert!(said.contains(&format!("asked: -u {NAME} -- /usr/sbin/{NAME} -c\n")));
+    assert!(said.contains(&format!(
+        "asked: --reuid={NAME} --regid={NAME} --init-groups /usr/sbin/{NAME} -c\n"
+    )));
     assert!(said.contains("not restarted, the old version goes on"));
     // What does not run has nothing to lose.
     assert_eq!(case("1.0.0", &["invalid"]).0, "restart\n");
