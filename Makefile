@@ -24,9 +24,9 @@ test: ## install what the tests need, once, and run all of them (as root)
 	@tests/support/prepare.sh test
 	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --locked
 
-test-release: ## reproducible archives and the cross-built daemon in an emulator (minutes)
+test-release: ## reproducible archives, the cross-built daemon in an emulator, the .deb under systemd (minutes)
 	@tests/support/prepare.sh test
-	$(CARGO) test --locked --features release-tests --test contrib release::
+	$(CARGO) test --locked --features release-tests --test contrib -- release:: booted::
 
 lint: ## formatting, clippy, shellcheck; warnings are errors
 	@tests/support/prepare.sh lint

@@ -10,6 +10,9 @@ mod tools;
 
 #[path = "contrib/bird.rs"]
 mod bird;
+#[cfg(feature = "release-tests")]
+#[path = "contrib/booted.rs"]
+mod booted;
 #[path = "contrib/completions.rs"]
 mod completions;
 #[path = "contrib/debian.rs"]
