@@ -3,7 +3,7 @@
 #
 #   make -f contrib/packaging.mk install [DESTDIR=…] [PREFIX=/usr] [SYSCONFDIR=/etc] [BIN=path/to/binary]
 #   make -f contrib/packaging.mk cross TARGET=aarch64-unknown-linux-musl     static binary, path on the last line
-#   make -f contrib/packaging.mk minimal [TARGET=…]                          the smallest one
+#   make -f contrib/packaging.mk minimal [TARGET=…] [STATIC=yes]              the smallest one
 #   make -f contrib/packaging.mk dist [TARGETS='…']                          archives and SHA256SUMS in dist/
 #   make -f contrib/packaging.mk deb [TARGET=…] [BIN=…]                      .deb in dist/, static, no debhelper
 
@@ -74,8 +74,9 @@ cross: ## static binary for TARGET; without one, the list of targets
 	@test -n '$(TARGET)' || { contrib/cross/build --list; exit 1; }
 	@CARGO_TARGET_DIR='$(CARGO_TARGET_DIR)' contrib/cross/build '$(TARGET)'
 
-minimal: ## the smallest static binary (needs rust-src)
-	@CARGO_TARGET_DIR='$(CARGO_TARGET_DIR)' contrib/cross/build --minimal '$(or $(TARGET),$(DEFAULT_TARGET))'
+minimal: ## the smallest binary, which shares the system's musl; STATIC=yes: with its own
+	@CARGO_TARGET_DIR='$(CARGO_TARGET_DIR)' contrib/cross/build --minimal $(if $(STATIC),--static) \
+	    '$(or $(TARGET),$(DEFAULT_TARGET))'
 
 # What tests/contrib.rs runs.
 contrib-tools:

@@ -124,11 +124,27 @@ fn a_cross_built_binary_works_on_its_machine() {
     emulated(&["-c", "-f", &conf, "-F", &bad])
         .exits(1)
         .says("bad.conf:2: [www] ip_prefix");
-    a_service_comes_and_goes(&binary);
+    a_service_comes_and_goes(&unpacked("qemu-aarch64-static"), &binary);
 }
 
-/// The daemon itself in the emulator, in a network namespace: signals, children, netlink and files work there.
-fn a_service_comes_and_goes(binary: &Path) {
+/// It has the musl of the system for its C library, here that of Debian's package, and lacks what operators type.
+#[test]
+fn the_minimal_build_is_a_whole_daemon() {
+    let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+    let done = run(make("minimal").arg(format!("TARGET={target}"))).ok();
+    let binary = source(done.out.lines().last().expect("it prints the path"));
+    assert!(elf(&binary).3, "it asks for a loader");
+    let musl = unpacked("libc.so");
+    let ours = run(command(BINARY).arg("-p")).ok().out;
+    assert_eq!(run(command(&musl).arg(&binary).arg("-p")).ok().out, ours);
+    run(command(&musl).arg(&binary).arg("--status"))
+        .exits(2)
+        .says("this is the minimal build, which has no --status; read the socket");
+    a_service_comes_and_goes(&musl, &binary);
+}
+
+/// The daemon itself, by an emulator or a loader, in a network namespace: signals, children, netlink and files work.
+fn a_service_comes_and_goes(runner: &Path, binary: &Path) {
     let dir = Dir::new("emulated");
     let lib = dir.path().display();
     dir.script("birdc", "#!/bin/sh\necho Reconfigured\n");
@@ -152,7 +168,7 @@ fn a_service_comes_and_goes(binary: &Path) {
          ip address del 192.0.2.7/32 dev lo\nwait_for '! grep -q 192.0.2.7 $DIR/4.conf'\n\
          kill $daemon\ntrap - EXIT\nwait $daemon\n! [ -e $DIR/pid ]\n";
     let mut command = alone(script);
-    command.arg(unpacked("qemu-aarch64-static")).arg(binary);
+    command.arg(runner).arg(binary);
     command
         .arg("-f")
         .arg(dir.at("conf"))
