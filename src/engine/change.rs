@@ -384,7 +384,8 @@ impl Engine {
             self.desk.say(What::Stopped {
                 uptime: now.since(self.started),
             });
-            self.desk.act(Action::Exit);
+            let bird_knows = self.routes.bird_knows();
+            self.desk.act(Action::Exit { bird_knows });
         }
     }
 }

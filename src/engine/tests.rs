@@ -53,6 +53,8 @@ pub struct Bench {
     /// Reconfigurations are answered at once with this; `None`: they hang.
     pub bird: Option<Result<Accepted, Refusal>>,
     pub exited: bool,
+    /// What the engine said of that at its end.
+    pub bird_knows: bool,
 }
 
 impl Bench {
@@ -88,6 +90,7 @@ impl Bench {
             full: [false; 2],
             bird,
             exited: false,
+            bird_knows: false,
         };
         bench.perform(actions);
         bench.event(Event::Due);
@@ -171,8 +174,8 @@ impl Bench {
                     self.notices.push(notice);
                     None
                 }
-                Action::Exit => {
-                    self.exited = true;
+                Action::Exit { bird_knows } => {
+                    (self.exited, self.bird_knows) = (true, bird_knows);
                     None
                 }
             };

@@ -88,8 +88,11 @@ pub enum Action {
     /// Bring the metrics file up to date, if there is one.
     WriteMetrics,
     Say(Notice),
-    /// Everything is done: end with status 0.
-    Exit,
+    /// Everything is done: end with status 0. If BIRD does not know what stands in the files, the next daemon has to
+    /// tell it.
+    Exit {
+        bird_knows: bool,
+    },
 }
 
 /// Everything outside the engine that it must know to start or to reload.

@@ -58,12 +58,13 @@ impl Instance {
         self.predecessor_died
     }
 
-    /// Removes the pidfile, unless it has become somebody else's, and gives up the lock.
-    pub fn release(mut self) -> Result<(), String> {
-        self.remove_pidfile()
+    /// Removes the pidfile, unless it has become somebody else's, and gives up the lock. If not all is `done`, an empty
+    /// one stays, which tells the successor so, as a stale one does.
+    pub fn release(mut self, done: bool) -> Result<(), String> {
+        self.remove_pidfile(done)
     }
 
-    fn remove_pidfile(&mut self) -> Result<(), String> {
+    fn remove_pidfile(&mut self, done: bool) -> Result<(), String> {
         let Some(path) = self.pidfile.take() else {
             return Ok(());
         };
@@ -72,6 +73,9 @@ impl Instance {
             Ok(_) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error.to_string()),
+        }
+        if !done && write_in_place(&path, b"").is_ok() {
+            return Ok(());
         }
         match fs::remove_file(&path) {
             Ok(()) => Ok(()),
@@ -90,7 +94,8 @@ impl Instance {
 impl Drop for Instance {
     fn drop(&mut self) {
         // Nobody is left to be told; `release` is there for who wants to know.
-        let _ = self.remove_pidfile();
+        // What the predecessor has left undone is still to do if the start fails.
+        let _ = self.remove_pidfile(!self.predecessor_died);
     }
 }
 

@@ -87,6 +87,8 @@ pub struct Reactor {
     notify: Notify,
     watchdog_at: Option<Mono>,
     voice: Voice,
+    /// The last prefix file, for its memory.
+    prefix_text: String,
     /// What the engine has to say of this turn.
     unsaid: Vec<Notice>,
     instance: Instance,
@@ -98,6 +100,8 @@ pub struct Reactor {
     /// SIGTERM or SIGINT has come: nothing is read again.
     stopping: bool,
     done: bool,
+    /// Whether, at the end, every BIRD has taken what stands in the files.
+    bird_knows: bool,
 }
 
 #[derive(Default)]
@@ -351,7 +355,7 @@ impl Reactor {
         self.write_metrics(false);
         self.tell_news();
         drop(self.jobs);
-        if let Err(cause) = self.instance.release() {
+        if let Err(cause) = self.instance.release(self.bird_knows) {
             super::log::say(&format!("anycast-healthchecker: {cause}"));
         }
         ExitCode::SUCCESS

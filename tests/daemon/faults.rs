@@ -109,6 +109,26 @@ fn a_birdc_that_is_missing_is_tried_again() {
     );
 }
 
+/// Its file does not change any more, so that alone would give the next daemon no reason to say anything.
+#[test]
+fn what_bird_could_not_be_told_before_the_end_the_next_daemon_tells_it() {
+    let lab = lab("owed");
+    let bird = FakeBird::install(&lab);
+    let mut daemon = Daemon::start(&lab);
+    bird.wait_exports("4", &BOTH);
+    bird.mood(Mood::Broken);
+    lab.answer("web", 1);
+    wait_until("the file says so", || lab.announced("4") == ["10.1.0.2/32"]);
+    daemon.stop();
+    assert_eq!(lab.read("pid"), "", "the sign that something is owed");
+    bird.mood(Mood::Good);
+    assert_eq!(bird.exports("4"), BOTH);
+    let mut daemon = Daemon::start(&lab);
+    bird.wait_exports("4", &["10.1.0.2/32"]);
+    daemon.stop();
+    assert!(!lab.path("pid").exists());
+}
+
 #[test]
 fn progress_and_queueing_are_success() {
     for mood in [Mood::InProgress, Mood::Queued] {

@@ -191,6 +191,12 @@ impl Routes {
             .is_none_or(|routes| routes.writing.is_none() && !routes.differs())
     }
 
+    /// Whether every BIRD has taken what stands in the files.
+    pub fn bird_knows(&self) -> bool {
+        let mut channels = self.channels.iter();
+        channels.all(|channel| !channel.bird_due && channel.idle())
+    }
+
     /// Whether a BIRD has been told what is wanted.
     fn agreed(&self, channel: &Channel) -> bool {
         let mut families = channel.families.iter();

@@ -40,7 +40,7 @@ fn the_second_instance_is_refused_and_changes_nothing() {
     assert!(error.contains("another instance is running"), "{error}");
     assert!(!other.exists());
     assert_eq!(fs::read_to_string(&pidfile).unwrap(), own());
-    first.release().unwrap();
+    first.release(true).unwrap();
     assert!(!pidfile.exists());
     drop(acquire_again(&name, &pidfile));
     assert!(!pidfile.exists());
@@ -75,7 +75,7 @@ fn a_stale_pidfile_is_replaced() {
         let instance = acquire_again(&name, &pidfile);
         assert_eq!(fs::read_to_string(&pidfile).unwrap(), own, "{content:?}");
         assert!(instance.predecessor_died(), "{content:?}");
-        instance.release().unwrap();
+        instance.release(true).unwrap();
         assert!(!pidfile.exists());
     }
     fs::write(&pidfile, "x".repeat(10_000)).unwrap();
@@ -103,13 +103,13 @@ fn a_pidfile_that_became_anothers_is_left() {
     let (_dir, name, pidfile) = place("foreign");
     let instance = Instance::acquire_as(&name, &pidfile).unwrap();
     fs::write(&pidfile, "1").unwrap();
-    instance.release().unwrap();
+    instance.release(true).unwrap();
     assert_eq!(fs::read_to_string(&pidfile).unwrap(), "1");
 
     fs::remove_file(&pidfile).unwrap();
     let instance = acquire_again(&name, &pidfile);
     fs::remove_file(&pidfile).unwrap();
-    instance.release().unwrap();
+    instance.release(true).unwrap();
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_link_is_never_written_through() {
     let instance = Instance::acquire_as(&name, &pidfile).unwrap();
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
     assert_eq!(fs::read_to_string(&pidfile).unwrap(), own());
-    instance.release().unwrap();
+    instance.release(true).unwrap();
     assert!(write_in_place(&victim, b"x").is_ok());
     symlink(&victim, &pidfile).unwrap();
     assert!(write_in_place(&pidfile, b"y").is_err());

@@ -17,6 +17,10 @@ use crate::render::bird_reply::ReplyReader;
 use crate::render::prefix_list;
 use crate::sorted::Set;
 
+/// What the text of a prefix file may take between two of them, 2,000 prefixes: fresh memory for each costs more time
+/// than to write the text. Beyond that the memory counts.
+const PREFIX_TEXT_KEPT: usize = 64 * 1024;
+
 impl Reactor {
     /// Does what the engine asks for, in its order; what comes of it at once waits as an event. What is to be said waits for
     /// the end of the turn: no line of the log delays BIRD.
@@ -52,7 +56,10 @@ impl Reactor {
                         self.unsaid.push(notice);
                     }
                 }
-                Action::Exit => self.done = true,
+                Action::Exit { bird_knows } => {
+                    self.done = true;
+                    self.bird_knows = bird_knows;
+                }
             }
         }
     }
@@ -141,8 +148,13 @@ impl Reactor {
             }
         }
         let stamp = clock::local_calendar(self.now.wall);
-        let text = prefix_list::write(config, prefixes, &stamp, std::process::id());
-        disk::replace(&config.prefix_file, text.as_bytes()).map_err(|error| sys::cause(&error))
+        let text = &mut self.prefix_text;
+        prefix_list::write(text, config, prefixes, &stamp, std::process::id());
+        let written = disk::replace(&config.prefix_file, text.as_bytes());
+        if text.capacity() > PREFIX_TEXT_KEPT {
+            *text = String::new();
+        }
+        written.map_err(|error| sys::cause(&error))
     }
 
     /// Has a child look the log server up: the resolver may wait for minutes, and this process never does.

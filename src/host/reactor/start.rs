@@ -120,6 +120,7 @@ fn prepare(source: Source, config: Config, warnings: Vec<Complaint>) -> Result<R
         notify,
         watchdog_at,
         voice,
+        prefix_text: String::new(),
         unsaid: Vec::new(),
         instance,
         counters: HostCounters::default(),
@@ -128,6 +129,7 @@ fn prepare(source: Source, config: Config, warnings: Vec<Complaint>) -> Result<R
         status_changed: true,
         stopping: false,
         done: false,
+        bird_knows: false,
         daemon,
     };
     if let Err(cause) = descriptors {

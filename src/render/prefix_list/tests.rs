@@ -37,6 +37,12 @@ fn stamp() -> Calendar {
     }
 }
 
+fn written(config: &FamilyConfig, prefixes: &Set<IpNetwork>, pid: u32) -> String {
+    let mut out = "what was there".to_string();
+    write(&mut out, config, prefixes, &stamp(), pid);
+    out
+}
+
 fn read4(text: &str) -> FoundFile {
     read(text.as_bytes(), Family::V4, "X", &net(DUMMY4))
 }
@@ -53,26 +59,37 @@ fn malformed(text: &str, prefixes: &[&str], complaint: &str) {
 
 #[test]
 fn written_as_bird_reads_it() {
-    let text = write(
+    let text = written(
         &family("ACAST_PS_ADVERTISE", DUMMY4),
         &nets(&["192.0.2.1/32", "10.0.0.0/8", DUMMY4]),
-        &stamp(),
         4711,
     );
     assert_eq!(
         text,
         include_str!("../../../tests/data/render/prefixes4.conf")
     );
-    let text = write(
+    let text = written(
         &family("ACAST6_PS_ADVERTISE", "2001:db8::1/128"),
         &Set::new(),
-        &stamp(),
         1,
     );
     assert_eq!(
         text,
         include_str!("../../../tests/data/render/prefixes6.conf")
     );
+}
+
+#[test]
+fn a_prefix_is_written_as_display_does_it() {
+    for octet in 0..=255u8 {
+        let prefix = format!("{octet}.0.{octet}.1/{}", octet % 33);
+        let mut out = String::new();
+        push(&mut out, &net(&prefix));
+        assert_eq!(out, prefix);
+    }
+    let mut out = String::new();
+    push(&mut out, &net("2001:db8::1/128"));
+    assert_eq!(out, "2001:db8::1/128");
 }
 
 #[test]
@@ -85,13 +102,13 @@ fn what_is_written_is_read_back() {
     ];
     for set in sets {
         let prefixes = nets(set);
-        let text = write(&family("X", DUMMY4), &prefixes, &stamp(), 1);
+        let text = written(&family("X", DUMMY4), &prefixes, 1);
         let repair = None;
         assert_eq!(read4(&text), FoundFile { prefixes, repair });
     }
     let dummy = net("2001:db8::1/128");
     let prefixes = nets(&["::/0", "2001:db8::/32", "::ffff:1.2.3.4/128", "fe80::1/128"]);
-    let text = write(&family("Y_6", "2001:db8::1/128"), &prefixes, &stamp(), 1);
+    let text = written(&family("Y_6", "2001:db8::1/128"), &prefixes, 1);
     let repair = None;
     let found = read(text.as_bytes(), Family::V6, "Y_6", &dummy);
     assert_eq!(found, FoundFile { prefixes, repair });

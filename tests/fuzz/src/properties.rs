@@ -150,7 +150,9 @@ pub fn prefix_list(data: &[u8]) {
         if let Some(Repair::Malformed(words) | Repair::Unreadable(words)) = &found.repair {
             assert!(!words.chars().any(char::is_control), "{words:?}");
         }
-        let written = prefix_list::write(&config, &found.prefixes, &Calendar::default(), 1);
+        let mut written = String::new();
+        let stamp = Calendar::default();
+        prefix_list::write(&mut written, &config, &found.prefixes, &stamp, 1);
         let again = read(written.as_bytes());
         assert_eq!(again.prefixes, found.prefixes);
         assert_eq!(again.repair, None);

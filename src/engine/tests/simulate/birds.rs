@@ -71,8 +71,15 @@ impl Birds {
         &mut self.birds[place.expect("one of the plan's")]
     }
 
-    pub fn all_know(&self, files: &Files) -> bool {
-        self.birds.iter().all(|bird| bird.view == *files)
+    /// Who has a BIRD read a file that the last daemon did not tell it of has it configured for that.
+    pub fn include(&mut self, files: &Files, told: [Option<&Via>; 2]) {
+        for (bird, via) in self.birds.iter_mut().zip(plan::vias()) {
+            for index in 0..2 {
+                if told[index] != Some(&via) {
+                    bird.view[index] = files[index].clone();
+                }
+            }
+        }
     }
 
     /// A new daemon: the clock begins anew. What a dead BIRD did not read it reads when it comes back.
@@ -148,6 +155,10 @@ impl Birds {
 pub struct LeftToCommands(Set<IpNetwork>);
 
 impl LeftToCommands {
+    pub fn join(&mut self, other: LeftToCommands) {
+        self.0.extend(other.0);
+    }
+
     pub fn add(&mut self, config: &Config) {
         for service in config
             .services

@@ -173,14 +173,21 @@ impl Life {
         let seed = self.chance.below(u64::MAX >> 12);
         let mut chance = Chance::new(seed);
         let files = std::mem::take(&mut self.bench.files);
-        let birds = std::mem::replace(&mut self.birds, Birds::new(&files));
+        let mut birds = std::mem::replace(&mut self.birds, Birds::new(&files));
+        let families = &self.model.daemon.families;
+        birds.include(
+            &files,
+            [0, 1].map(|index| families[index].as_ref().map(|family| &family.via)),
+        );
         let mut assigned = self.model.assigned.clone();
         if chance.percent(50) {
             assigned = plan::all_prefixes().into_iter().collect();
         }
-        // After an orderly end the successor believes that BIRD knows the file.
-        let unclean = self.stage == Stage::Crashed || !birds.all_know(&files);
+        let unclean = self.stage == Stage::Crashed || !self.bench.bird_knows;
+        // What commands were responsible for they still are, until BIRD is told of the file for another reason.
+        let left = std::mem::take(&mut self.left);
         *self = Life::begin(chance, birds, files, assigned, unclean, journal);
+        self.left.join(left);
     }
 
     pub fn step(&mut self, journal: &mut Journal) {

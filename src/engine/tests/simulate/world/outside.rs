@@ -325,10 +325,16 @@ impl Life {
             let Some(config) = self.model.daemon.families[index].clone() else {
                 continue;
             };
+            let bird = self.birds.of(&config.via);
+            if self.stage != Stage::Crashed && self.bench.bird_knows {
+                let differ = self
+                    .left
+                    .differ(&self.bench.files[index], &bird.view[index]);
+                assert!(differ.is_empty(), "who said that BIRD knows {differ:?}?");
+            }
             if self.stage == Stage::Crashed || self.bench.full[index] {
                 continue;
             }
-            let bird = self.birds.of(&config.via);
             let well = bird.well_since < self.begun && self.disks.0[&family] < self.begun;
             if well && bird.health == Health::Up {
                 let file = &self.bench.files[index];
