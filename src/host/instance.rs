@@ -2,7 +2,7 @@
 //!
 //! The socket is the lock and vanishes with the process. The pidfile is for others to read: a live pid in it
 //! refuses the start, anything else in it is stale and replaced. It is removed at the end if it still is
-//! ours. A link in its place is never written through.
+//! ours. A link in its place is never written through. A mark beside it stays where BIRD could not be told at the end.
 
 use std::fs;
 use std::io::{self, Write};
@@ -32,7 +32,7 @@ const PIDFILE_MAX: usize = 256;
 /// The right to run, held for life.
 pub struct Instance {
     pidfile: Option<PathBuf>,
-    predecessor_died: bool,
+    bird_may_not_know: bool,
     /// Held, never read.
     _lock: UnixDatagram,
 }
@@ -45,26 +45,27 @@ impl Instance {
 
     fn acquire_as(name: &str, pidfile: &Path) -> Result<Instance, String> {
         let lock = lock(name)?;
-        let predecessor_died = write_pidfile(pidfile)?;
+        let stale = write_pidfile(pidfile)?;
+        let owed = fs::remove_file(mark(pidfile)).is_ok();
         Ok(Instance {
-            predecessor_died,
+            bird_may_not_know: stale || owed,
             pidfile: Some(pidfile.to_path_buf()),
             _lock: lock,
         })
     }
 
-    /// Whether a stale pidfile was found: the last daemon did not come to an orderly end.
-    pub fn predecessor_died(&self) -> bool {
-        self.predecessor_died
+    /// Whether the last daemon did not come to an orderly end, of which a stale pidfile tells, or not to one with BIRD.
+    pub fn bird_may_not_know(&self) -> bool {
+        self.bird_may_not_know
     }
 
-    /// Removes the pidfile, unless it has become somebody else's, and gives up the lock. If not all is `done`, an empty
-    /// one stays, which tells the successor so, as a stale one does.
-    pub fn release(mut self, done: bool) -> Result<(), String> {
-        self.remove_pidfile(done)
+    /// Removes the pidfile, unless it has become somebody else's, and gives up the lock. If BIRD does not know all, a
+    /// mark beside it tells the next daemon.
+    pub fn release(mut self, bird_knows: bool) -> Result<(), String> {
+        self.remove_pidfile(bird_knows)
     }
 
-    fn remove_pidfile(&mut self, done: bool) -> Result<(), String> {
+    fn remove_pidfile(&mut self, bird_knows: bool) -> Result<(), String> {
         let Some(path) = self.pidfile.take() else {
             return Ok(());
         };
@@ -74,8 +75,9 @@ impl Instance {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error.to_string()),
         }
-        if !done && write_in_place(&path, b"").is_ok() {
-            return Ok(());
+        if !bird_knows {
+            // Without it the next change of the file brings BIRD up to date, as ever.
+            let _ = disk::replace_here(&mark(&path), b"");
         }
         match fs::remove_file(&path) {
             Ok(()) => Ok(()),
@@ -95,8 +97,15 @@ impl Drop for Instance {
     fn drop(&mut self) {
         // Nobody is left to be told; `release` is there for who wants to know.
         // What the predecessor has left undone is still to do if the start fails.
-        let _ = self.remove_pidfile(!self.predecessor_died);
+        let _ = self.remove_pidfile(!self.bird_may_not_know);
     }
+}
+
+/// The mark of an end at which BIRD could not be told.
+fn mark(pidfile: &Path) -> PathBuf {
+    let mut name = pidfile.as_os_str().to_os_string();
+    name.push(".bird-not-told");
+    PathBuf::from(name)
 }
 
 fn lock(name: &str) -> Result<UnixDatagram, String> {

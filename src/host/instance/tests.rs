@@ -34,7 +34,7 @@ fn own() -> String {
 fn the_second_instance_is_refused_and_changes_nothing() {
     let (_dir, name, pidfile) = place("second");
     let first = Instance::acquire_as(&name, &pidfile).unwrap();
-    assert!(!first.predecessor_died());
+    assert!(!first.bird_may_not_know());
     let other = pidfile.with_extension("other");
     let error = Instance::acquire_as(&name, &other).err().unwrap();
     assert!(error.contains("another instance is running"), "{error}");
@@ -74,7 +74,7 @@ fn a_stale_pidfile_is_replaced() {
         fs::write(&pidfile, content).unwrap();
         let instance = acquire_again(&name, &pidfile);
         assert_eq!(fs::read_to_string(&pidfile).unwrap(), own, "{content:?}");
-        assert!(instance.predecessor_died(), "{content:?}");
+        assert!(instance.bird_may_not_know(), "{content:?}");
         instance.release(true).unwrap();
         assert!(!pidfile.exists());
     }
@@ -96,6 +96,27 @@ fn a_live_pid_refuses_the_start_and_says_which() {
     // The lock is free again.
     fs::remove_file(&pidfile).unwrap();
     acquire_again(&name, &pidfile);
+}
+
+#[test]
+fn a_bird_that_was_not_told_is_remembered_until_an_end_with_it() {
+    let (_dir, name, pidfile) = place("owed");
+    let first = Instance::acquire_as(&name, &pidfile).unwrap();
+    assert!(!first.bird_may_not_know());
+    first.release(false).unwrap();
+    assert!(!pidfile.exists() && mark(&pidfile).exists());
+    // A start that fails tells BIRD nothing.
+    let second = acquire_again(&name, &pidfile);
+    assert!(second.bird_may_not_know() && !mark(&pidfile).exists());
+    drop(second);
+    assert!(!pidfile.exists() && mark(&pidfile).exists());
+    let third = acquire_again(&name, &pidfile);
+    assert!(third.bird_may_not_know());
+    third.release(true).unwrap();
+    let fourth = acquire_again(&name, &pidfile);
+    assert!(!fourth.bird_may_not_know());
+    fourth.release(true).unwrap();
+    assert!(!pidfile.exists() && !mark(&pidfile).exists());
 }
 
 #[test]

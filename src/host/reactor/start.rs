@@ -98,7 +98,7 @@ fn prepare(source: Source, config: Config, warnings: Vec<Complaint>) -> Result<R
     let maintenance = maintenance::Watch::new(maintenance_files(&config), now.mono);
     sweep(&daemon);
     let world = world(config, warnings, addresses.addresses(), &maintenance);
-    let (engine, actions) = Engine::start(now.mono, world, seed(), instance.predecessor_died());
+    let (engine, actions) = Engine::start(now.mono, world, seed(), instance.bird_may_not_know());
     let notify = Notify::from_env();
     let watchdog_at = notify
         .watchdog_interval()
