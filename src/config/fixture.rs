@@ -1,12 +1,13 @@
-//! What tests of the rules share: a host that is made of words, and the rules applied to a text.
+//! What tests share: a host that is made of words, the rules applied to a text, and configurations for the other wings.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::check::check;
 use super::complaints::Complaints;
 use super::document::Document;
 use super::facts::{Executable, Place, Probes};
-use super::{Config, ini, report};
+use super::{Announce, CommandLine, Config, Level, LogConfig, ServiceConfig, ini, report};
 
 /// A host on which everything is there, save what is called so.
 pub fn probes() -> Probes<'static> {
@@ -70,4 +71,46 @@ pub fn complaint(text: &str) -> String {
     lines[0]
         .split_once(": ")
         .map_or(lines[0].clone(), |(_, rest)| rest.to_string())
+}
+
+/// What a service has by default, or near to it; a test names what it cares about.
+pub fn service_config(name: &str, prefixes: &[&str]) -> ServiceConfig {
+    let parsed = prefixes.iter().map(|prefix| prefix.parse());
+    ServiceConfig {
+        name: name.to_string(),
+        prefixes: parsed.collect::<Result<_, _>>().expect("prefixes"),
+        prefix_texts: prefixes.iter().map(|text| text.to_string()).collect(),
+        check_cmd: CommandLine::of(["/bin/check"]),
+        interval: Duration::from_secs(10),
+        fast_interval: None,
+        timeout: Duration::from_secs(2),
+        rise: 2,
+        fall: 2,
+        disabled: false,
+        on_disabled: Announce::Withdraw,
+        ip_check_disabled: false,
+        interface: "lo".into(),
+        shared_prefix: false,
+        on_start: Announce::Keep,
+        on_exit: Announce::Keep,
+        maintenance_file: None,
+        custom_cmd: None,
+        custom_timeout: Duration::from_secs(2),
+    }
+}
+
+/// A log that goes nowhere but to standard output.
+pub fn log_config() -> LogConfig {
+    LogConfig {
+        level: Level::Info,
+        file: None,
+        max_bytes: 0,
+        backups: 0,
+        json_file: false,
+        syslog: None,
+        json_stdout: false,
+        journal: false,
+        stderr_file: None,
+        stderr_to_syslog: false,
+    }
 }

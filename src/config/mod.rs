@@ -11,7 +11,7 @@ pub mod document;
 mod expand;
 pub mod facts;
 #[cfg(test)]
-mod fixture;
+pub mod fixture;
 mod hint;
 mod ini;
 pub mod load;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ipnetwork::IpNetwork;
 
-use crate::config::{Announce, CommandLine, Family, ServiceConfig};
+use crate::config::fixture::service_config;
+use crate::config::{CommandLine, Family, ServiceConfig};
 use crate::engine::snapshot::{
     FamilyCounters, FamilyView, HostCounters, Reloads, ServiceCounters, ServiceView, Snapshot,
 };
@@ -47,28 +48,15 @@ pub fn calendar() -> Calendar {
 
 pub fn config(name: &str, prefixes: &[&str]) -> Rc<ServiceConfig> {
     Rc::new(ServiceConfig {
-        name: name.to_string(),
-        prefixes: prefixes.iter().map(|text| net(text)).collect(),
-        prefix_texts: prefixes.iter().map(|text| text.to_string()).collect(),
         check_cmd: CommandLine::of(["/usr/bin/curl".to_string(), "--fail".to_string()]),
-        interval: Duration::from_secs(10),
-        fast_interval: None,
-        timeout: Duration::from_secs(2),
-        rise: 2,
         fall: 3,
-        disabled: false,
-        on_disabled: Announce::Withdraw,
-        ip_check_disabled: false,
-        interface: "lo".into(),
-        shared_prefix: false,
-        on_start: Announce::Keep,
-        on_exit: Announce::Keep,
         maintenance_file: Some("/run/drain me".into()),
         custom_cmd: Some(CommandLine::of([
             "/usr/local/bin/tell".to_string(),
             "me".to_string(),
         ])),
         custom_timeout: Duration::from_millis(1500),
+        ..service_config(name, prefixes)
     })
 }
 

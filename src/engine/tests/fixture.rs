@@ -1,6 +1,7 @@
 //! Configurations and worlds for the tests.
 
 use super::*;
+use crate::config::fixture::{log_config, service_config};
 use crate::sorted::Set;
 
 pub fn net(text: &str) -> IpNetwork {
@@ -8,27 +9,8 @@ pub fn net(text: &str) -> IpNetwork {
 }
 
 pub fn service(name: &str, prefix: &str) -> ServiceConfig {
-    ServiceConfig {
-        name: name.to_string(),
-        prefixes: prefix.split(' ').map(net).collect(),
-        prefix_texts: prefix.split(' ').map(String::from).collect(),
-        check_cmd: CommandLine::of(["/bin/check".to_string()]),
-        interval: Duration::from_secs(10),
-        fast_interval: None,
-        timeout: Duration::from_secs(2),
-        rise: 2,
-        fall: 2,
-        disabled: false,
-        on_disabled: Announce::Withdraw,
-        ip_check_disabled: false,
-        interface: "lo".into(),
-        shared_prefix: false,
-        on_start: Announce::Keep,
-        on_exit: Announce::Keep,
-        maintenance_file: None,
-        custom_cmd: None,
-        custom_timeout: Duration::from_secs(2),
-    }
+    let prefixes: Vec<&str> = prefix.split(' ').collect();
+    service_config(name, &prefixes)
 }
 
 fn family(file: &str, via: &str, dummy: &str) -> Option<FamilyConfig> {
@@ -50,18 +32,7 @@ pub fn config(services: impl IntoIterator<Item = ServiceConfig>) -> Config {
                 family("/6", "birdc6", "2001:db8::1/128"),
             ],
             purge_ip_prefixes: false,
-            log: LogConfig {
-                level: Level::Info,
-                file: None,
-                max_bytes: 0,
-                backups: 0,
-                json_file: false,
-                syslog: None,
-                json_stdout: false,
-                journal: false,
-                stderr_file: None,
-                stderr_to_syslog: false,
-            },
+            log: log_config(),
             metrics: None,
             splay_startup: None,
             on_exit_wait: Duration::ZERO,

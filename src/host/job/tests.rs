@@ -8,7 +8,7 @@ use std::{env, fs, thread};
 
 use super::pipe::CAPTURE_MAX;
 use super::*;
-use crate::config::Announce;
+use crate::config::fixture::service_config;
 use crate::host::disk::tests::Dir;
 use crate::host::sys::signal::SignalFd;
 
@@ -283,29 +283,8 @@ fn a_child_has_a_group_of_its_own_and_no_descriptors_of_ours() {
 fn the_environment_is_ours_without_what_is_ours_alone() {
     alone("the_environment_is_ours_without_what_is_ours_alone", || {
         let service = ServiceConfig {
-            name: "a b=c".to_string(),
-            prefixes: [
-                "192.0.2.1/32".parse().unwrap(),
-                "2001:db8::/64".parse().unwrap(),
-            ]
-            .into(),
-            prefix_texts: Box::default(),
             check_cmd: words(&["/bin/sh", "-c", "env; echo $0"]),
-            interval: Duration::from_secs(1),
-            fast_interval: None,
-            timeout: Duration::from_secs(1),
-            rise: 1,
-            fall: 1,
-            disabled: false,
-            on_disabled: Announce::Withdraw,
-            ip_check_disabled: true,
-            interface: "lo".into(),
-            shared_prefix: false,
-            on_start: Announce::Keep,
-            on_exit: Announce::Keep,
-            maintenance_file: None,
-            custom_cmd: None,
-            custom_timeout: Duration::from_secs(1),
+            ..service_config("a b=c", &["192.0.2.1/32", "2001:db8::/64"])
         };
         let mut jobs = Jobs::new().unwrap();
         let command = Command {

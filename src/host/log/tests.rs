@@ -1,25 +1,11 @@
 use super::*;
+use crate::config::fixture::log_config;
 use crate::host::test_dir::TestDir;
 use std::fs;
 use std::net::UdpSocket;
 use std::time::Duration;
 
 const NOW: Mono = Mono::from_micros(50_000_000);
-
-fn quiet() -> LogConfig {
-    LogConfig {
-        level: Level::Info,
-        file: None,
-        max_bytes: 0,
-        backups: 0,
-        json_file: false,
-        syslog: None,
-        json_stdout: false,
-        journal: false,
-        stderr_file: None,
-        stderr_to_syslog: false,
-    }
-}
 
 fn server() -> (UdpSocket, SyslogConfig) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -49,7 +35,7 @@ fn every_destination_gets_its_form_and_stdout_only_without_others() {
         file: Some(dir.join("log")),
         json_file: true,
         syslog: Some(syslog),
-        ..quiet()
+        ..log_config()
     };
     let mut sinks = Sinks::new(&config, NOW);
     assert!(sinks.stdout.is_none());
@@ -75,7 +61,7 @@ fn every_destination_gets_its_form_and_stdout_only_without_others() {
         let config = LogConfig {
             json_stdout,
             journal,
-            ..quiet()
+            ..log_config()
         };
         let sinks = Sinks::new(&config, NOW);
         assert_eq!(sinks.stdout.as_ref().map(|(_, form)| *form), Some(form));
@@ -88,7 +74,7 @@ fn what_is_below_the_level_is_not_even_made() {
     let config = LogConfig {
         level: Level::Warning,
         file: Some(dir.join("log")),
-        ..quiet()
+        ..log_config()
     };
     let mut sinks = Sinks::new(&config, NOW);
     assert!(!sinks.wants(Level::Info) && sinks.wants(Level::Critical));
@@ -104,7 +90,7 @@ fn one_broken_sink_does_not_touch_the_other() {
     let config = LogConfig {
         file: Some(dir.join("none/log")),
         syslog: Some(syslog),
-        ..quiet()
+        ..log_config()
     };
     let mut sinks = Sinks::new(&config, NOW);
     let news = sinks.take_news();
@@ -124,7 +110,7 @@ fn a_reload_keeps_and_changes_and_forgets() {
     let (socket, syslog) = server();
     let mut config = LogConfig {
         file: Some(dir.join("one")),
-        ..quiet()
+        ..log_config()
     };
     let mut sinks = Sinks::new(&config, NOW);
     sinks.write(Level::Info, NOW, |_| "1".into());

@@ -1,28 +1,12 @@
 use super::*;
-use crate::config::{Announce, CommandLine};
+use crate::config::CommandLine;
+use crate::config::fixture::service_config;
 
 fn service() -> ServiceConfig {
-    let prefixes = ["192.0.2.1/32", "2001:db8::/64"];
     ServiceConfig {
-        name: "web".to_string(),
-        prefixes: prefixes.map(|prefix| prefix.parse().unwrap()).into(),
-        prefix_texts: prefixes.map(String::from).into(),
         check_cmd: CommandLine::of(["/bin/check", "-v"]),
-        interval: Duration::from_secs(10),
-        fast_interval: None,
-        timeout: Duration::from_secs(2),
-        rise: 2,
         fall: 3,
-        disabled: false,
-        on_disabled: Announce::Withdraw,
-        ip_check_disabled: false,
-        interface: "lo".into(),
-        shared_prefix: false,
-        on_start: Announce::Keep,
-        on_exit: Announce::Keep,
-        maintenance_file: None,
-        custom_cmd: None,
-        custom_timeout: Duration::from_secs(2),
+        ..service_config("web", &["192.0.2.1/32", "2001:db8::/64"])
     }
 }
 
