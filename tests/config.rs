@@ -9,6 +9,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+#[path = "support/executable.rs"]
+#[allow(dead_code)] // Nothing is written here that is executed.
+mod executable;
 #[path = "config/home.rs"]
 mod home;
 
@@ -303,9 +306,7 @@ fn permissions_are_those_of_the_user() {
     let home = Home::new("user");
     home.good();
     let program = home.path("program");
-    // By another process: a descriptor of ours, inherited by a child of another test, would make it "busy".
-    let copied = Command::new("cp").arg(BINARY).arg(&program).status();
-    assert!(copied.expect("cp runs").success());
+    executable::copy(BINARY, &program);
     let check = home.file("check", "#!/bin/sh\n");
     fs::set_permissions(&check, Permissions::from_mode(0o744)).expect("mode");
     home.file(

@@ -4,6 +4,8 @@
 //! daemon does so in a network namespace of its own. What these tests run is installed by `make contrib-tools` (part of
 //! `make test`); a tool that is missing is a failure, not a skip.
 
+#[path = "support/executable.rs"]
+mod executable;
 #[path = "contrib/tools.rs"]
 #[cfg_attr(not(feature = "release-tests"), allow(dead_code))]
 mod tools;

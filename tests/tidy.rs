@@ -150,6 +150,23 @@ fn what_has_a_better_way_is_not_used() {
     nothing(found);
 }
 
+#[test]
+fn tests_copy_programs_in_one_place() {
+    let mut found = Vec::new();
+    for source in sources(&["tests"]) {
+        for (number, line) in source.code.lines().enumerate() {
+            if holds_word(line, "fs::copy") {
+                found.push(format!(
+                    "{}:{}: the copy may be busy when it is executed; use executable::copy",
+                    source.path,
+                    number + 1
+                ));
+            }
+        }
+    }
+    nothing(found);
+}
+
 /// Who may name whom: (begin of the path, modules of ours, other crates).
 /// Host and main may use everything.
 const IMPORTS: [(&str, &[&str], &[&str]); 7] = [

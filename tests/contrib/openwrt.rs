@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
+use crate::executable;
 use crate::tools::{BINARY, Dir, Done, NAME, command, files_below, path_with, read, run, source};
 
 /// Stands in for /etc/rc.common and procd.sh: every call is a line of $LOG, its words parted by bars. The settings of
@@ -296,7 +297,7 @@ fn the_package_installs_what_its_scripts_name() {
     let top = build_system();
     let out = top.at("out");
     fs::create_dir_all(top.at("built/bin")).expect("can be made");
-    fs::copy(BINARY, top.at(&format!("built/bin/{NAME}"))).expect("can be copied");
+    executable::copy(BINARY, top.at(&format!("built/bin/{NAME}")));
     fs::create_dir_all(&out).expect("can be made");
     run(command("make")
         .args(["-s", "-C", "contrib/openwrt"])

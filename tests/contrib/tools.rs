@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::executable;
+
 pub const NAME: &str = "anycast-healthchecker";
 
 /// The binary under test.
@@ -66,8 +68,9 @@ impl Dir {
     }
 
     pub fn script(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.write(name, text);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        let path = self.at(name);
+        fs::create_dir_all(path.parent().expect("it has a parent")).expect("can be made");
+        executable::write(&path, text);
         path
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::daemon::{Daemon, daemon_command, dead_pid, finish};
 use crate::support::fake_bird::FakeBird;
-use crate::support::{Lab, holds_for, wait_until};
+use crate::support::{Lab, executable, holds_for, wait_until};
 
 /// A lab with one service that is up, and one whose check hangs for a while.
 fn lab(name: &str) -> Lab {
@@ -245,7 +245,7 @@ fn an_ordinary_user_can_run_it() {
             .expect("chmod");
     }
     // The tree may stand below a directory that others cannot enter.
-    std::fs::copy(crate::support::daemon::PROGRAM, lab.path("program")).expect("copy");
+    executable::copy(crate::support::daemon::PROGRAM, lab.path("program"));
     let mut command = lab.command(lab.path("program"));
     command
         .arg("-f")

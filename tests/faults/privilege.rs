@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 
 use crate::lab;
 use crate::support::daemon::{Daemon, PROGRAM};
+use crate::support::executable;
 use crate::support::fake_bird::FakeBird;
 
 const USER: u32 = 65534;
@@ -16,7 +17,7 @@ fn it_runs_without_any_privilege() {
     for part in ["", "4", "6", "checks"] {
         chown(lab.path(part), Some(USER), Some(USER)).expect("chown");
     }
-    fs::copy(PROGRAM, lab.path("program")).expect("copy");
+    executable::copy(PROGRAM, lab.path("program"));
     lab.ip("addr add 10.1.0.1/32 dev lo");
     lab.service(
         "web",

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::lab;
 use crate::support::daemon::{Daemon, PROGRAM};
 use crate::support::fake_bird::FakeBird;
-use crate::support::{Lab, wait_until};
+use crate::support::{Lab, executable, wait_until};
 
 /// A user that nobody else on this machine is: the limit of processes counts by user.
 const LONELY_USER: u32 = 64_738;
@@ -29,7 +29,7 @@ fn start_lonely(lab: &Lab) -> Daemon {
     for part in ["", "4", "6", "checks", "services"] {
         chown(lab.path(part), Some(LONELY_USER), Some(LONELY_USER)).expect("chown");
     }
-    std::fs::copy(PROGRAM, lab.path("program")).expect("copy");
+    executable::copy(PROGRAM, lab.path("program"));
     let mut command = lab.command(lab.path("program"));
     command
         .arg("-f")

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::sys;
+use super::{executable, sys};
 
 /// Set for everything that a test starts, so that what it left behind can be found.
 pub const MARK: &str = "ANYCAST_TEST_LAB";
@@ -53,13 +53,8 @@ impl Lab {
 
     /// An executable file.
     pub fn script(&self, name: &str, text: &str) -> PathBuf {
-        use std::os::unix::fs::PermissionsExt;
-        // Written under another name and renamed: a thread that forks while the file is open for writing would
-        // otherwise make its execution fail with "text file busy".
-        let draft = self.write(&format!("{name}.draft"), text);
-        fs::set_permissions(&draft, fs::Permissions::from_mode(0o755)).expect("chmod");
         let path = self.path(name);
-        fs::rename(&draft, &path).expect("rename");
+        executable::write(&path, text);
         path
     }
 

@@ -12,6 +12,7 @@
 pub mod bgp;
 pub mod checks;
 pub mod daemon;
+pub mod executable;
 pub mod fake_bird;
 pub mod fake_socket;
 pub mod lab;
