@@ -308,11 +308,17 @@ fn permissions_are_those_of_the_user() {
     let program = home.path("program");
     executable::copy(BINARY, &program);
     let check = home.file("check", "#!/bin/sh\n");
-    fs::set_permissions(&check, Permissions::from_mode(0o744)).expect("mode");
     home.file(
         "d/s.conf",
         "[s]\ncheck_cmd = {dir}/check\nip_prefix = 10.0.0.1\n",
     );
+    // Whatever the umask of the test run; `check` stays as it is.
+    let open = Command::new("chmod")
+        .args(["-R", "go+rX"])
+        .arg(&home.0)
+        .status();
+    assert!(open.expect("chmod runs").success());
+    fs::set_permissions(&check, Permissions::from_mode(0o744)).expect("mode");
     let output = Command::new(&program)
         .args(["-f", "main.conf", "-d", "d", "-c"])
         .current_dir(&home.0)

@@ -24,11 +24,14 @@ pub fn is_root() -> bool {
     unsafe { libc::geteuid() == 0 }
 }
 
-/// Moves the calling thread, and what it starts from now on, into a new network and mount namespace.
+/// Moves the calling thread, and what it starts from now on, into a new network and mount namespace. The umask is the
+/// usual one, whatever the test run's: users other than root look into the directories of tests.
 pub fn unshare_network_and_mounts() -> io::Result<()> {
     let flags = libc::CLONE_NEWNET | libc::CLONE_NEWNS | libc::CLONE_FS;
     // SAFETY: plain flags; acts on the calling thread only.
     checked(unsafe { libc::unshare(flags) })?;
+    // SAFETY: takes a number, cannot fail; since the line above it is the calling thread's own.
+    unsafe { libc::umask(0o022) };
     let root = CString::new("/").expect("no NUL");
     // SAFETY: the path is a valid C string, the other pointers may be null for a change of propagation.
     checked(unsafe {
@@ -106,12 +109,18 @@ pub fn kill(pid: u32, signal: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// The child is killed when the thread that starts it ends, so that nothing survives a test run that is killed.
-pub fn die_with_parent(command: &mut Command) {
-    // SAFETY: prctl is async-signal-safe and touches no memory of ours.
+/// The child is killed when the thread that starts it ends, so that nothing survives a test run that is killed. It
+/// ignores no signal, whatever the run itself ignores (`nohup make test`, `make test &` in a script).
+pub fn adopt(command: &mut Command) {
+    const SIGNALS: [libc::c_int; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+    // SAFETY: prctl and signal(2) are async-signal-safe and touch no memory of ours.
     unsafe {
-        command
-            .pre_exec(|| checked(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL)).map(|_| ()));
+        command.pre_exec(|| {
+            for signal in SIGNALS {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+            checked(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL)).map(|_| ())
+        });
     }
 }
 

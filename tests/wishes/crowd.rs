@@ -4,23 +4,28 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use crate::support::Lab;
-use crate::support::daemon::Daemon;
+use crate::support::daemon::{Daemon, state_of};
 use crate::support::fake_socket::FakeSocket;
-use crate::support::{status, wait_until};
+use crate::support::{Lab, status, sys, wait_until};
 
 const SERVICES: usize = 1000;
 const LIMIT: usize = 20;
 
-/// The most children that the process has had at a time, as /proc says, until `stop`.
+/// The most children that the process has had at a time, as /proc says, until `stop`. The list is only right while the
+/// process stands still (proc(5)): one that is reaped and one that is started while it is read may both be in it.
 fn watch_children(pid: u32, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<usize> {
     std::thread::spawn(move || {
         let path = format!("/proc/{pid}/task/{pid}/children");
         let mut most = 0;
         while !stop.load(Ordering::SeqCst) {
+            sys::kill(pid, libc::SIGSTOP).expect("it runs");
+            wait_until("it stands still", || state_of(pid) == Some('T'));
             let text = fs::read_to_string(&path).expect("children of the daemon");
             most = most.max(text.split_whitespace().count());
+            sys::kill(pid, libc::SIGCONT).expect("it runs");
+            std::thread::sleep(Duration::from_millis(2));
         }
         most
     })
