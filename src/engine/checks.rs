@@ -92,7 +92,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn run_now(&mut self, _now: Mono) {
+    pub(super) fn run_now(&mut self) {
         if self.stage != Stage::Running {
             return;
         }
