@@ -190,6 +190,7 @@ impl Engine {
                 false => self.look_outside(now, id),
             }
         }
+        self.hand_on_customs();
         self.desk.say(What::Reloaded {
             added: tally.added,
             removed: tally.removed,
@@ -268,7 +269,7 @@ impl Engine {
     }
 
     /// The services in the order of their names.
-    fn by_name(&self) -> Vec<(Rc<ServiceConfig>, Option<ServiceId>)> {
+    pub(super) fn by_name(&self) -> Vec<(Rc<ServiceConfig>, Option<ServiceId>)> {
         let mut all = Vec::with_capacity(self.services.order.len());
         for id in &self.services.order {
             let service = self.services.get(*id);

@@ -2,7 +2,7 @@
 //!
 //! Such a command is run with `up` or `down` once the files hold what the service wants. One at a time for each
 //! service; of what changes meanwhile only the newest state is delivered. It may have effects of its own, so a failure
-//! is logged and not repeated.
+//! is logged, counted and not repeated, until a reload says that the operator has been at work.
 
 use std::rc::Rc;
 
@@ -21,6 +21,8 @@ struct Delivery {
     /// The newest state that is to be delivered.
     due: Option<bool>,
     running: Option<Delivering>,
+    /// What the last command was to deliver, if it failed.
+    failed: Option<bool>,
 }
 
 #[derive(Debug)]
@@ -29,6 +31,12 @@ struct Delivering {
     started: Mono,
     time_out: Option<TimerId>,
     timed_out: bool,
+}
+
+impl Delivery {
+    fn goes_on(&self) -> bool {
+        self.due.is_some() || self.running.is_some()
+    }
 }
 
 /// By name, so that a service that a reload changes still has only one command at a time.
@@ -47,6 +55,7 @@ impl Customs {
                     config: config.clone(),
                     due: Some(up),
                     running: None,
+                    failed: None,
                 };
                 self.0.insert(config.name.clone(), delivery);
             }
@@ -54,7 +63,7 @@ impl Customs {
     }
 
     pub fn finished(&self) -> bool {
-        self.0.is_empty()
+        !self.0.values().any(Delivery::goes_on)
     }
 
     #[cfg(test)]
@@ -82,7 +91,7 @@ impl Customs {
             {
                 continue;
             }
-            delivery.due = None;
+            (delivery.due, delivery.failed) = (None, None);
             let job = desk.new_job(Owner::Custom(config.clone()));
             let time_out = Some(
                 desk.wheel
@@ -126,13 +135,19 @@ impl Engine {
         let Some(running) = delivery.running.take() else {
             return;
         };
-        if delivery.due.is_none() {
-            self.customs.0.remove(&service.name);
-        }
         self.desk.cancel(running.time_out);
         let (up, timed_out) = (running.up, running.timed_out);
+        let done = ended == Ok(Ended::Exit(0)) && !timed_out;
+        delivery.failed = (!done).then_some(up);
+        // Meanwhile a reload has put another command in its place.
+        if !done && delivery.config.custom_cmd != service.custom_cmd {
+            delivery.due.get_or_insert(up);
+        }
+        if done && !delivery.goes_on() {
+            self.customs.0.remove(&service.name);
+        }
         let what = match ended {
-            Ok(Ended::Exit(0)) if !timed_out => What::CustomDone {
+            Ok(_) if done => What::CustomDone {
                 up,
                 took: now.since(running.started),
             },
@@ -150,5 +165,30 @@ impl Engine {
         let about = Some((service.clone(), status));
         self.desk.act(Action::Say(Notice { about, what }));
         self.metrics_wanted = true;
+    }
+
+    /// After a reload, what waits is for the commands as they are now, and what failed is delivered once more.
+    pub(super) fn hand_on_customs(&mut self) {
+        if self.customs.0.is_empty() {
+            return;
+        }
+        let (services, routes) = (self.by_name(), &self.routes);
+        self.customs.0.retain(|name, delivery| {
+            let place = services.binary_search_by(|(config, _)| config.name.cmp(name));
+            let failed = delivery.failed.take();
+            match place.ok().map(|at| &services[at].0) {
+                Some(config) if config.custom_cmd.is_some() => {
+                    let up = (config.prefixes.iter()).any(|prefix| routes.announces(prefix));
+                    let again = failed.filter(|failed| *failed == up);
+                    delivery.due = delivery.due.or(again);
+                    delivery.config = config.clone();
+                }
+                // BIRD is told directly from now on.
+                Some(_) => delivery.due = None,
+                // The last word of a service that is gone is delivered all the same.
+                None => {}
+            }
+            delivery.goes_on()
+        });
     }
 }
