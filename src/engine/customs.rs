@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use super::notice::{Notice, What};
 use super::routes::Routes;
+use super::snapshot::CustomCounters;
 use super::vocab::{Action, Ended, JobId, Output, Status};
 use super::{Desk, Engine, Owner, Timer};
 use crate::config::{Family, ServiceConfig};
@@ -39,13 +40,16 @@ impl Delivery {
     }
 }
 
-/// By name, so that a service that a reload changes still has only one command at a time.
 #[derive(Debug, Default)]
-pub(super) struct Customs(Map<String, Delivery>);
+pub(super) struct Customs {
+    /// By name, so that a service that a reload changes still has only one command at a time.
+    deliveries: Map<String, Delivery>,
+    pub counters: CustomCounters,
+}
 
 impl Customs {
     pub fn want(&mut self, config: &Rc<ServiceConfig>, up: bool) {
-        match self.0.get_mut(&config.name) {
+        match self.deliveries.get_mut(&config.name) {
             Some(delivery) => {
                 delivery.config = config.clone();
                 delivery.due = Some(up);
@@ -57,19 +61,19 @@ impl Customs {
                     running: None,
                     failed: None,
                 };
-                self.0.insert(config.name.clone(), delivery);
+                self.deliveries.insert(config.name.clone(), delivery);
             }
         }
     }
 
     pub fn finished(&self) -> bool {
-        !self.0.values().any(Delivery::goes_on)
+        !self.deliveries.values().any(Delivery::goes_on)
     }
 
     #[cfg(test)]
     pub fn timers(&self) -> usize {
         let running = self
-            .0
+            .deliveries
             .values()
             .filter_map(|delivery| delivery.running.as_ref());
         running.filter(|running| running.time_out.is_some()).count()
@@ -78,7 +82,7 @@ impl Customs {
     /// Starts the commands whose files are written.
     pub fn settle(&mut self, desk: &mut Desk, now: Mono, routes: &Routes) {
         for delivery in self
-            .0
+            .deliveries
             .values_mut()
             .filter(|delivery| delivery.running.is_none())
         {
@@ -114,7 +118,7 @@ impl Customs {
 
 impl Engine {
     pub(super) fn custom_timed_out(&mut self, service: &ServiceConfig, job: JobId) {
-        let delivery = self.customs.0.get_mut(&service.name);
+        let delivery = self.customs.deliveries.get_mut(&service.name);
         if let Some(running) = delivery.and_then(|delivery| delivery.running.as_mut()) {
             running.time_out = None;
             running.timed_out = true;
@@ -129,7 +133,7 @@ impl Engine {
         ended: Result<Ended, String>,
         output: Output,
     ) {
-        let Some(delivery) = self.customs.0.get_mut(&service.name) else {
+        let Some(delivery) = self.customs.deliveries.get_mut(&service.name) else {
             return;
         };
         let Some(running) = delivery.running.take() else {
@@ -144,19 +148,25 @@ impl Engine {
             delivery.due.get_or_insert(up);
         }
         if done && !delivery.goes_on() {
-            self.customs.0.remove(&service.name);
+            self.customs.deliveries.remove(&service.name);
         }
-        let what = match ended {
-            Ok(_) if done => What::CustomDone {
-                up,
-                took: now.since(running.started),
-            },
-            ended => What::CustomFailed {
-                up,
-                ended,
-                timed_out,
-                stderr: output.stderr,
-            },
+        let what = match done {
+            true => {
+                self.customs.counters.done += 1;
+                What::CustomDone {
+                    up,
+                    took: now.since(running.started),
+                }
+            }
+            false => {
+                self.customs.counters.failed += 1;
+                What::CustomFailed {
+                    up,
+                    ended,
+                    timed_out,
+                    stderr: output.stderr,
+                }
+            }
         };
         let status = match up {
             true => Status::Up,
@@ -169,11 +179,11 @@ impl Engine {
 
     /// After a reload, what waits is for the commands as they are now, and what failed is delivered once more.
     pub(super) fn hand_on_customs(&mut self) {
-        if self.customs.0.is_empty() {
+        if self.customs.deliveries.is_empty() {
             return;
         }
         let (services, routes) = (self.by_name(), &self.routes);
-        self.customs.0.retain(|name, delivery| {
+        self.customs.deliveries.retain(|name, delivery| {
             let place = services.binary_search_by(|(config, _)| config.name.cmp(name));
             let failed = delivery.failed.take();
             match place.ok().map(|at| &services[at].0) {

@@ -65,6 +65,8 @@ fn a_command_that_cannot_be_killed_does_not_keep_the_next_one_from_running() {
     // At last it ends, and nobody minds.
     bench.end(stuck, Ended::Exit(1));
     assert_eq!(bench.said(failed), 1);
+    let counted = bench.engine.snapshot().customs;
+    assert_eq!((counted.done, counted.failed), (1, 1));
 }
 
 #[test]
