@@ -132,9 +132,7 @@ impl Engine {
             return;
         }
         self.look_outside(now, id);
-        if self.services.get(id).is_some_and(Service::checkable) {
-            self.plan_first_run(now, id);
-        }
+        self.plan_first_run(now, id);
     }
 
     pub(super) fn reload_refused(&mut self, complaints: Vec<Complaint>) {
@@ -344,12 +342,7 @@ impl Engine {
             service.queued = false;
             service.again = false;
             service.leave();
-            if let Some(run) = service.run.as_mut() {
-                run.settled = true;
-                let (job, time_out) = (run.job, run.time_out.take());
-                self.desk.cancel(time_out);
-                self.desk.act(Action::Kill { job });
-            }
+            Engine::call_off(&mut self.desk, service);
         }
         self.queue.clear();
         for id in self.services.order.clone() {
@@ -385,7 +378,7 @@ impl Engine {
             self.desk.say(What::Stopped {
                 uptime: now.since(self.started),
             });
-            let bird_knows = self.routes.bird_knows();
+            let bird_knows = self.routes.bird_knows() && self.customs.finished();
             self.desk.act(Action::Exit { bird_knows });
         }
     }
