@@ -161,7 +161,6 @@ impl Engine {
         self.addresses = addresses;
         let new_families = self.daemon.families != config.daemon.families;
         self.daemon = config.daemon;
-        let old_claims = std::mem::take(&mut self.claims);
         let (tally, gone, fresh) = self.exchange_services(now, config.services);
         self.look_for_maintenance(&maintenance);
         self.index_claims();
@@ -171,16 +170,16 @@ impl Engine {
         if new_families {
             self.change_families(files);
         }
+        // A prefix that changed hands is settled by those who claim it now.
+        let mut heirs = Set::new();
         for gone in &gone {
             self.withdraw_removed(gone);
             self.take_over(&gone.service);
+            let prefixes = gone.service.config.prefixes.iter();
+            heirs.extend(prefixes.filter_map(|prefix| self.claims.on(*prefix).next()));
         }
-        // A prefix that changed hands is settled by those who claim it now.
-        for prefix in old_claims.prefixes() {
-            let first = self.claims.on(prefix).next();
-            if let Some(id) = first {
-                self.route(id);
-            }
+        for id in heirs {
+            self.route(id);
         }
         for (id, fresh) in self.services.order.clone().into_iter().zip(fresh) {
             match fresh {
