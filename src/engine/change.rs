@@ -132,9 +132,7 @@ impl Engine {
             return;
         }
         self.look_outside(now, id);
-        if self.services.get(id).is_some_and(Service::checkable) {
-            self.plan_first_run(now, id);
-        }
+        self.plan_first_run(now, id);
     }
 
     pub(super) fn reload_refused(&mut self, complaints: Vec<Complaint>) {
@@ -163,7 +161,6 @@ impl Engine {
         self.addresses = addresses;
         let new_families = self.daemon.families != config.daemon.families;
         self.daemon = config.daemon;
-        let old_claims = std::mem::take(&mut self.claims);
         let (tally, gone, fresh) = self.exchange_services(now, config.services);
         self.look_for_maintenance(&maintenance);
         self.index_claims();
@@ -173,16 +170,16 @@ impl Engine {
         if new_families {
             self.change_families(files);
         }
+        // A prefix that changed hands is settled by those who claim it now.
+        let mut heirs = Set::new();
         for gone in &gone {
             self.withdraw_removed(gone);
             self.take_over(&gone.service);
+            let prefixes = gone.service.config.prefixes.iter();
+            heirs.extend(prefixes.filter_map(|prefix| self.claims.on(*prefix).next()));
         }
-        // A prefix that changed hands is settled by those who claim it now.
-        for prefix in old_claims.prefixes() {
-            let first = self.claims.on(prefix).next();
-            if let Some(id) = first {
-                self.route(id);
-            }
+        for id in heirs {
+            self.route(id);
         }
         for (id, fresh) in self.services.order.clone().into_iter().zip(fresh) {
             match fresh {
@@ -190,6 +187,7 @@ impl Engine {
                 false => self.look_outside(now, id),
             }
         }
+        self.hand_on_customs();
         self.desk.say(What::Reloaded {
             added: tally.added,
             removed: tally.removed,
@@ -268,7 +266,7 @@ impl Engine {
     }
 
     /// The services in the order of their names.
-    fn by_name(&self) -> Vec<(Rc<ServiceConfig>, Option<ServiceId>)> {
+    pub(super) fn by_name(&self) -> Vec<(Rc<ServiceConfig>, Option<ServiceId>)> {
         let mut all = Vec::with_capacity(self.services.order.len());
         for id in &self.services.order {
             let service = self.services.get(*id);
@@ -343,12 +341,7 @@ impl Engine {
             service.queued = false;
             service.again = false;
             service.leave();
-            if let Some(run) = service.run.as_mut() {
-                run.settled = true;
-                let (job, time_out) = (run.job, run.time_out.take());
-                self.desk.cancel(time_out);
-                self.desk.act(Action::Kill { job });
-            }
+            Engine::call_off(&mut self.desk, service);
         }
         self.queue.clear();
         for id in self.services.order.clone() {
@@ -384,7 +377,7 @@ impl Engine {
             self.desk.say(What::Stopped {
                 uptime: now.since(self.started),
             });
-            let bird_knows = self.routes.bird_knows();
+            let bird_knows = self.routes.bird_knows() && self.customs.finished();
             self.desk.act(Action::Exit { bird_knows });
         }
     }

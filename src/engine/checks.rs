@@ -8,9 +8,9 @@
 use std::time::Duration;
 
 use super::notice::What;
-use super::service::{Run, Service};
+use super::service::{Awaited, Run, Service};
 use super::vocab::Action;
-use super::{Engine, Owner, ServiceId, Stage, Timer};
+use super::{Desk, Engine, Owner, ServiceId, Stage, Timer};
 use crate::time::{self, Mono};
 
 /// Starting a process holds the loop for about a tenth of a millisecond; after so many the loop looks at what has
@@ -18,7 +18,7 @@ use crate::time::{self, Mono};
 const STARTS_PER_TURN: usize = 16;
 
 impl Engine {
-    /// Plans the first run of a service that has just come into the configuration.
+    /// Lays the grid of a service that has just come into the configuration, and plans its first run if there can be one.
     pub(super) fn plan_first_run(&mut self, now: Mono, id: ServiceId) {
         let splay = time::micros(self.daemon.splay_startup.unwrap_or_default());
         let delay = Duration::from_micros(match splay {
@@ -29,6 +29,9 @@ impl Engine {
             return;
         };
         service.grid = now + delay;
+        if !service.checkable() {
+            return;
+        }
         if delay > Duration::ZERO {
             self.desk.say_of(service, What::FirstRunIn { delay });
         }
@@ -92,7 +95,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn run_now(&mut self, _now: Mono) {
+    pub(super) fn run_now(&mut self) {
         if self.stage != Stage::Running {
             return;
         }
@@ -140,7 +143,7 @@ impl Engine {
             job,
             started: now,
             time_out: Some(time_out),
-            settled: false,
+            awaited: Awaited::Verdict,
             overran: false,
         }));
         self.running += 1;
@@ -149,6 +152,17 @@ impl Engine {
             job,
             service: service.config.clone(),
         });
+    }
+
+    /// Ends a run whose verdict nobody wants any more.
+    pub(super) fn call_off(desk: &mut Desk, service: &mut Service) {
+        let run = service.run.as_mut();
+        if let Some(run) = run.filter(|run| run.awaited == Awaited::Verdict) {
+            run.awaited = Awaited::Nothing;
+            let (job, time_out) = (run.job, run.time_out.take());
+            desk.cancel(time_out);
+            desk.act(Action::Kill { job });
+        }
     }
 
     /// Plans what comes after a run: once more, or sooner than the grid while a rise or a fall is being counted.

@@ -27,6 +27,7 @@ impl Claims {
     }
 
     /// Every claimed prefix, once for each claim.
+    #[cfg(test)]
     pub fn prefixes(&self) -> impl Iterator<Item = IpNetwork> {
         self.0.iter().map(|(prefix, _)| *prefix)
     }

@@ -2,12 +2,13 @@
 //!
 //! Such a command is run with `up` or `down` once the files hold what the service wants. One at a time for each
 //! service; of what changes meanwhile only the newest state is delivered. It may have effects of its own, so a failure
-//! is logged and not repeated.
+//! is logged, counted and not repeated, until a reload says that the operator has been at work.
 
 use std::rc::Rc;
 
 use super::notice::{Notice, What};
 use super::routes::Routes;
+use super::snapshot::CustomCounters;
 use super::vocab::{Action, Ended, JobId, Output, Status};
 use super::{Desk, Engine, Owner, Timer};
 use crate::config::{Family, ServiceConfig};
@@ -21,6 +22,8 @@ struct Delivery {
     /// The newest state that is to be delivered.
     due: Option<bool>,
     running: Option<Delivering>,
+    /// What the last command was to deliver, if it failed.
+    failed: Option<bool>,
 }
 
 #[derive(Debug)]
@@ -31,13 +34,22 @@ struct Delivering {
     timed_out: bool,
 }
 
-/// By name, so that a service that a reload changes still has only one command at a time.
+impl Delivery {
+    fn goes_on(&self) -> bool {
+        self.due.is_some() || self.running.is_some()
+    }
+}
+
 #[derive(Debug, Default)]
-pub(super) struct Customs(Map<String, Delivery>);
+pub(super) struct Customs {
+    /// By name, so that a service that a reload changes still has only one command at a time.
+    deliveries: Map<String, Delivery>,
+    pub counters: CustomCounters,
+}
 
 impl Customs {
     pub fn want(&mut self, config: &Rc<ServiceConfig>, up: bool) {
-        match self.0.get_mut(&config.name) {
+        match self.deliveries.get_mut(&config.name) {
             Some(delivery) => {
                 delivery.config = config.clone();
                 delivery.due = Some(up);
@@ -47,20 +59,21 @@ impl Customs {
                     config: config.clone(),
                     due: Some(up),
                     running: None,
+                    failed: None,
                 };
-                self.0.insert(config.name.clone(), delivery);
+                self.deliveries.insert(config.name.clone(), delivery);
             }
         }
     }
 
     pub fn finished(&self) -> bool {
-        self.0.is_empty()
+        !self.deliveries.values().any(Delivery::goes_on)
     }
 
     #[cfg(test)]
     pub fn timers(&self) -> usize {
         let running = self
-            .0
+            .deliveries
             .values()
             .filter_map(|delivery| delivery.running.as_ref());
         running.filter(|running| running.time_out.is_some()).count()
@@ -69,7 +82,7 @@ impl Customs {
     /// Starts the commands whose files are written.
     pub fn settle(&mut self, desk: &mut Desk, now: Mono, routes: &Routes) {
         for delivery in self
-            .0
+            .deliveries
             .values_mut()
             .filter(|delivery| delivery.running.is_none())
         {
@@ -82,7 +95,7 @@ impl Customs {
             {
                 continue;
             }
-            delivery.due = None;
+            (delivery.due, delivery.failed) = (None, None);
             let job = desk.new_job(Owner::Custom(config.clone()));
             let time_out = Some(
                 desk.wheel
@@ -105,7 +118,7 @@ impl Customs {
 
 impl Engine {
     pub(super) fn custom_timed_out(&mut self, service: &ServiceConfig, job: JobId) {
-        let delivery = self.customs.0.get_mut(&service.name);
+        let delivery = self.customs.deliveries.get_mut(&service.name);
         if let Some(running) = delivery.and_then(|delivery| delivery.running.as_mut()) {
             running.time_out = None;
             running.timed_out = true;
@@ -120,28 +133,40 @@ impl Engine {
         ended: Result<Ended, String>,
         output: Output,
     ) {
-        let Some(delivery) = self.customs.0.get_mut(&service.name) else {
+        let Some(delivery) = self.customs.deliveries.get_mut(&service.name) else {
             return;
         };
         let Some(running) = delivery.running.take() else {
             return;
         };
-        if delivery.due.is_none() {
-            self.customs.0.remove(&service.name);
-        }
         self.desk.cancel(running.time_out);
         let (up, timed_out) = (running.up, running.timed_out);
-        let what = match ended {
-            Ok(Ended::Exit(0)) if !timed_out => What::CustomDone {
-                up,
-                took: now.since(running.started),
-            },
-            ended => What::CustomFailed {
-                up,
-                ended,
-                timed_out,
-                stderr: output.stderr,
-            },
+        let done = ended == Ok(Ended::Exit(0)) && !timed_out;
+        delivery.failed = (!done).then_some(up);
+        // Meanwhile a reload has put another command in its place.
+        if !done && delivery.config.custom_cmd != service.custom_cmd {
+            delivery.due.get_or_insert(up);
+        }
+        if done && !delivery.goes_on() {
+            self.customs.deliveries.remove(&service.name);
+        }
+        let what = match done {
+            true => {
+                self.customs.counters.done += 1;
+                What::CustomDone {
+                    up,
+                    took: now.since(running.started),
+                }
+            }
+            false => {
+                self.customs.counters.failed += 1;
+                What::CustomFailed {
+                    up,
+                    ended,
+                    timed_out,
+                    stderr: output.stderr,
+                }
+            }
         };
         let status = match up {
             true => Status::Up,
@@ -150,5 +175,30 @@ impl Engine {
         let about = Some((service.clone(), status));
         self.desk.act(Action::Say(Notice { about, what }));
         self.metrics_wanted = true;
+    }
+
+    /// After a reload, what waits is for the commands as they are now, and what failed is delivered once more.
+    pub(super) fn hand_on_customs(&mut self) {
+        if self.customs.deliveries.is_empty() {
+            return;
+        }
+        let (services, routes) = (self.by_name(), &self.routes);
+        self.customs.deliveries.retain(|name, delivery| {
+            let place = services.binary_search_by(|(config, _)| config.name.cmp(name));
+            let failed = delivery.failed.take();
+            match place.ok().map(|at| &services[at].0) {
+                Some(config) if config.custom_cmd.is_some() => {
+                    let up = (config.prefixes.iter()).any(|prefix| routes.announces(prefix));
+                    let again = failed.filter(|failed| *failed == up);
+                    delivery.due = delivery.due.or(again);
+                    delivery.config = config.clone();
+                }
+                // BIRD is told directly from now on.
+                Some(_) => delivery.due = None,
+                // The last word of a service that is gone is delivered all the same.
+                None => {}
+            }
+            delivery.goes_on()
+        });
     }
 }

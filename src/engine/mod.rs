@@ -27,7 +27,7 @@ use routes::Routes;
 use service::Service;
 use services::{ServiceId, Services};
 use snapshot::Reloads;
-use vocab::{Action, Addresses, Event, JobId, Obstacle, World};
+use vocab::{Action, Addresses, Ended, Event, JobId, Obstacle, Output, World};
 
 pub mod addresses;
 mod change;
@@ -71,9 +71,9 @@ enum Owner {
     /// A check that nobody waits for any more: its service is gone or changed.
     Orphan,
     Channel(usize),
-    /// A reconfiguration by a channel that a reload has replaced.
-    OldChannel,
     Custom(Rc<ServiceConfig>),
+    /// A reconfiguration or a custom command that nobody waits for any more.
+    Nobody,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,7 +196,7 @@ impl Engine {
                 Some(Owner::Check(id)) => self.check_ended(now, id, job, ended, output),
                 Some(Owner::Custom(service)) => self.custom_ended(now, &service, Ok(ended), output),
                 Some(Owner::Orphan) => self.running -= 1,
-                Some(Owner::OldChannel | Owner::Channel(_)) | None => {}
+                Some(Owner::Nobody | Owner::Channel(_)) | None => {}
             },
             Event::JobNotStarted { job, failure } => match self.desk.jobs.remove(&job) {
                 Some(Owner::Check(id)) => self.check_not_started(now, id, job, failure),
@@ -204,7 +204,7 @@ impl Engine {
                     self.custom_ended(now, &service, Err(failure.cause), Default::default());
                 }
                 Some(Owner::Orphan) => self.running -= 1,
-                Some(Owner::OldChannel | Owner::Channel(_)) | None => {}
+                Some(Owner::Nobody | Owner::Channel(_)) | None => {}
             },
             Event::JobNotKilled { job, pid, cause } => self.not_killed(now, job, pid, cause),
             Event::ReconfigureEnded { job, outcome } => {
@@ -216,7 +216,7 @@ impl Engine {
             Event::FileWritten { family, outcome } => self.file_written(now, family, outcome),
             Event::Addresses(addresses) => self.addresses_changed(now, addresses),
             Event::Maintenance { path, present } => self.maintenance_changed(now, path, present),
-            Event::RunNow => self.run_now(now),
+            Event::RunNow => self.run_now(),
             Event::Reload(world) => self.reload(now, *world),
             Event::ReloadRefused(complaints) => self.reload_refused(complaints),
             Event::Stop { signal } => self.stop(now, signal),
@@ -267,9 +267,11 @@ impl Engine {
     fn timed_out(&mut self, now: Mono, job: JobId) {
         match self.desk.jobs.get(&job).cloned() {
             Some(Owner::Check(id)) => self.check_timed_out(now, id, job),
-            Some(Owner::Channel(channel)) => self.routes.timed_out(&mut self.desk, channel, job),
+            Some(Owner::Channel(channel)) => {
+                self.routes.timed_out(&mut self.desk, now, channel, job)
+            }
             Some(Owner::Custom(service)) => self.custom_timed_out(&service, job),
-            Some(Owner::Orphan | Owner::OldChannel) | None => {}
+            Some(Owner::Orphan | Owner::Nobody) | None => {}
         }
     }
 
@@ -280,13 +282,13 @@ impl Engine {
                     self.desk.say_of(service, What::NotKilled { pid, cause });
                 }
             }
-            Some(Owner::Channel(channel)) => {
-                // It may hang for ever as another user; the channel must not.
-                self.desk.jobs.insert(job, Owner::OldChannel);
+            Some(Owner::Custom(service)) => {
+                // What changes next must not wait for it.
+                self.desk.jobs.insert(job, Owner::Nobody);
                 self.desk.say(What::NotKilled { pid, cause });
-                self.routes.given_up(&mut self.desk, now, channel, job);
+                self.custom_ended(now, &service, Ok(Ended::Signal(9)), Output::default());
             }
-            Some(Owner::Custom(_) | Owner::Orphan | Owner::OldChannel) | None => {
+            Some(Owner::Channel(_) | Owner::Orphan | Owner::Nobody) | None => {
                 self.desk.say(What::NotKilled { pid, cause });
             }
         }

@@ -8,7 +8,8 @@ use std::rc::Rc;
 
 use super::notice::What;
 use super::service::{Input, Service, State};
-use super::vocab::{Action, Addresses, Reason};
+use super::verdicts::log_repeats;
+use super::vocab::{Addresses, Reason};
 use super::{Engine, ServiceId, Stage};
 use crate::time::Mono;
 
@@ -27,7 +28,7 @@ impl Engine {
             };
             if service.config.maintenance_file.as_ref() == Some(&path) {
                 service.maintenance = present;
-                if !present && service.state() == State::Held {
+                if !present && service.reason() == Reason::Maintenance {
                     self.desk
                         .say_of(service, What::MaintenanceOver { path: path.clone() });
                 }
@@ -55,16 +56,11 @@ impl Engine {
         };
         let change = service.input(reason.map_or(Input::Release, Input::Hold), now);
         // A run that began under other circumstances says nothing about the present ones.
-        if let Some(run) = service.run.as_mut().filter(|run| !run.settled) {
-            run.settled = true;
-            let (job, time_out) = (run.job, run.time_out.take());
-            self.desk.cancel(time_out);
-            self.desk.act(Action::Kill { job });
-        }
+        Engine::call_off(&mut self.desk, service);
         let checkable = service.checkable();
         let next = service.next_slot(now);
         if let Some(change) = change {
-            self.log_repeats(id);
+            log_repeats(&mut self.desk, service);
             self.changed(id, change, None, "");
         }
         match (was_checkable, checkable) {

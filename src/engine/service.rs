@@ -59,14 +59,23 @@ pub struct Change {
     pub to: Status,
 }
 
+/// What a run is still good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    Verdict,
+    /// It has timed out; what it wrote is known when it is gone.
+    Output,
+    /// Nothing any more: its service is held down, or the daemon stops.
+    Nothing,
+}
+
 /// The run that is going on.
 #[derive(Debug)]
 pub struct Run {
     pub job: JobId,
     pub started: Mono,
     pub time_out: Option<TimerId>,
-    /// The verdict is known already (timed out), or no longer wanted (held, removed).
-    pub settled: bool,
+    pub awaited: Awaited,
     /// It took a slot of the grid beyond its own.
     pub overran: bool,
 }
@@ -232,12 +241,11 @@ impl Service {
         });
     }
 
-    /// What a run wrote before its time was up is known only when it is gone. Whether it was the last one.
-    pub fn timed_out_with(&mut self, first_line: &str) -> bool {
-        let last = self.last.as_mut();
-        let timed_out = last.filter(|last| last.verdict == Verdict::TimedOut);
-        let found = timed_out.map(|last| last.first_line = first_line.into());
-        found.is_some()
+    /// What a run wrote before its time was up is known only when it is gone.
+    pub fn timed_out_with(&mut self, first_line: &str) {
+        if let Some(last) = &mut self.last {
+            last.first_line = first_line.into();
+        }
     }
 
     pub fn failures(&self) -> u32 {

@@ -17,6 +17,7 @@ pub struct Snapshot<'a> {
     pub services: Vec<ServiceView<'a>>,
     /// Enabled families only.
     pub families: Vec<FamilyView<'a>>,
+    pub customs: CustomCounters,
     pub reloads: Reloads,
     /// Checks that run, and those that wait for their turn (`max_running_checks`).
     pub running: usize,
@@ -78,6 +79,13 @@ pub struct FamilyCounters {
     pub last_reconfigure: Option<Duration>,
     pub files_written: u64,
     pub file_failures: u64,
+}
+
+/// Runs of `custom_bird_reconfigure_cmd`, of all services.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CustomCounters {
+    pub done: u64,
+    pub failed: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

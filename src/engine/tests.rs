@@ -14,6 +14,7 @@ use crate::config::*;
 use crate::sorted::Set;
 
 mod changes;
+mod commands;
 mod enumerate;
 mod fixture;
 mod found;

@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use super::notice::{Stream, What};
-use super::service::{Change, Input, Run, Service, State};
+use super::service::{Awaited, Change, Input, Run, Service, State};
 use super::vocab::{Action, Captured, Ended, JobId, LastRun, Output, StartFailure, Verdict};
-use super::{Engine, ServiceId};
+use super::{Desk, Engine, ServiceId};
 use crate::time::Mono;
 
 /// Bytes kept of the first line of a check's output, for the log and the status.
@@ -27,21 +27,26 @@ impl Engine {
             return;
         };
         let first_line = first_line(&output);
-        if !run.settled {
-            let verdict = Verdict::from(ended);
-            let last = LastRun {
-                verdict,
-                took,
-                ended: now,
-                first_line: &first_line,
-            };
-            self.judge(now, id, last, Some(output));
-        } else if let Some(service) = self.services.get_mut(id) {
-            let timed_out = service.timed_out_with(&first_line);
-            let told = service.repeated == 0 && service.logged == Some(Verdict::TimedOut);
-            if timed_out && told {
-                self.log_output(id, output);
+        match run.awaited {
+            Awaited::Verdict => {
+                let verdict = Verdict::from(ended);
+                let last = LastRun {
+                    verdict,
+                    took,
+                    ended: now,
+                    first_line: &first_line,
+                };
+                self.judge(now, id, last, Some(output));
             }
+            Awaited::Output => {
+                if let Some(service) = self.services.get_mut(id) {
+                    service.timed_out_with(&first_line);
+                    if service.repeated == 0 && service.logged == Some(Verdict::TimedOut) {
+                        log_output(&mut self.desk, service, output);
+                    }
+                }
+            }
+            Awaited::Nothing => {}
         }
         self.after_run(now, id, run.started);
     }
@@ -56,7 +61,7 @@ impl Engine {
         let Some((run, took)) = self.end_run(now, id, job) else {
             return;
         };
-        if !run.settled {
+        if run.awaited == Awaited::Verdict {
             let verdict = Verdict::NotStarted(failure.status);
             self.judge(
                 now,
@@ -82,7 +87,7 @@ impl Engine {
             return;
         };
         run.time_out = None;
-        run.settled = true;
+        run.awaited = Awaited::Output;
         let took = now.since(run.started);
         self.desk.act(Action::Kill { job });
         let last = LastRun {
@@ -110,10 +115,10 @@ impl Engine {
         let Some(service) = self.services.get_mut(id) else {
             return;
         };
+        let desk = &mut self.desk;
         let (verdict, took) = (last.verdict, last.took);
         service.ran(last);
-        self.desk
-            .say_of(service, What::CheckEnded { verdict, took });
+        desk.say_of(service, What::CheckEnded { verdict, took });
         let failures_before = service.failures();
         let input = match verdict.passed() {
             true => Input::Pass,
@@ -121,97 +126,12 @@ impl Engine {
         };
         let change = service.input(input, now);
         match (verdict.passed(), &change) {
-            (true, None) => self.log_pass(id, failures_before),
-            (true, Some(_)) => self.log_repeats(id),
-            (false, change) => self.log_failure(id, change.is_some(), output),
+            (true, None) => log_pass(desk, service, failures_before),
+            (true, Some(_)) => log_repeats(desk, service),
+            (false, change) => log_failure(desk, service, last, change.is_some(), output),
         }
         if let Some(change) = change {
             self.changed(id, change, Some(took), last.first_line);
-        }
-    }
-
-    fn log_pass(&mut self, id: ServiceId, failures_before: u32) {
-        let Some(service) = self.services.get_mut(id) else {
-            return;
-        };
-        if service.state() == State::Up && failures_before > 0 {
-            service.logged = None;
-            service.repeated = 0;
-            self.desk.say_of(
-                service,
-                What::CheckRecovered {
-                    after: failures_before,
-                },
-            );
-        }
-    }
-
-    /// Says how often the last failure was repeated in silence, and forgets it.
-    pub(super) fn log_repeats(&mut self, id: ServiceId) {
-        let Some(service) = self.services.get_mut(id) else {
-            return;
-        };
-        let times = std::mem::take(&mut service.repeated);
-        if let Some(verdict) = service.logged.take().filter(|_| times > 0) {
-            self.desk
-                .say_of(service, What::FailureRepeated { times, verdict });
-        }
-    }
-
-    /// A failure is told with what it wrote, unless it is like the one before. `told`: the change of state that follows
-    /// tells of it.
-    fn log_failure(&mut self, id: ServiceId, told: bool, output: Option<Output>) {
-        let Some((service, verdict)) = self.failed_service(id) else {
-            return;
-        };
-        if service.logged == Some(verdict) {
-            service.repeated = service.repeated.saturating_add(u32::from(!told));
-            return;
-        }
-        self.log_repeats(id);
-        let Some((service, verdict)) = self.failed_service(id) else {
-            return;
-        };
-        service.logged = Some(verdict);
-        let Some(last) = service.last().filter(|_| !told) else {
-            return self.log_output(id, output.unwrap_or_default());
-        };
-        let cause = match verdict {
-            Verdict::NotStarted(_) => last.first_line.to_string(),
-            _ => String::new(),
-        };
-        let what = What::CheckFailed {
-            verdict,
-            took: last.took,
-            count: service.failures(),
-            of: service.config.fall,
-            cause,
-        };
-        if let Some(service) = self.services.get(id) {
-            self.desk.say_of(service, what);
-        }
-        self.log_output(id, output.unwrap_or_default());
-    }
-
-    /// A service with the verdict of its last run.
-    fn failed_service(&mut self, id: ServiceId) -> Option<(&mut Service, Verdict)> {
-        let service = self.services.get_mut(id)?;
-        let verdict = service.last()?.verdict;
-        Some((service, verdict))
-    }
-
-    fn log_output(&mut self, id: ServiceId, output: Output) {
-        let Some(service) = self.services.get(id) else {
-            return;
-        };
-        for (stream, captured) in [
-            (Stream::Stderr, output.stderr),
-            (Stream::Stdout, output.stdout),
-        ] {
-            if !captured.bytes.is_empty() {
-                self.desk
-                    .say_of(service, What::CheckOutput { stream, captured });
-            }
         }
     }
 
@@ -238,6 +158,67 @@ impl Engine {
             },
         );
         self.route(id);
+    }
+}
+
+fn log_pass(desk: &mut Desk, service: &mut Service, failures_before: u32) {
+    if service.state() == State::Up && failures_before > 0 {
+        service.logged = None;
+        service.repeated = 0;
+        let after = failures_before;
+        desk.say_of(service, What::CheckRecovered { after });
+    }
+}
+
+/// Says how often the last failure was repeated in silence, and forgets it.
+pub(super) fn log_repeats(desk: &mut Desk, service: &mut Service) {
+    let times = std::mem::take(&mut service.repeated);
+    if let Some(verdict) = service.logged.take().filter(|_| times > 0) {
+        desk.say_of(service, What::FailureRepeated { times, verdict });
+    }
+}
+
+/// A failure is told with what it wrote, unless it is like the one before. `told`: the change of state that follows
+/// tells of it.
+fn log_failure(
+    desk: &mut Desk,
+    service: &mut Service,
+    last: LastRun<'_>,
+    told: bool,
+    output: Option<Output>,
+) {
+    let verdict = last.verdict;
+    if service.logged == Some(verdict) {
+        service.repeated = service.repeated.saturating_add(u32::from(!told));
+        return;
+    }
+    log_repeats(desk, service);
+    service.logged = Some(verdict);
+    if !told {
+        let cause = match verdict {
+            Verdict::NotStarted(_) => last.first_line.to_string(),
+            _ => String::new(),
+        };
+        let what = What::CheckFailed {
+            verdict,
+            took: last.took,
+            count: service.failures(),
+            of: service.config.fall,
+            cause,
+        };
+        desk.say_of(service, what);
+    }
+    log_output(desk, service, output.unwrap_or_default());
+}
+
+fn log_output(desk: &mut Desk, service: &Service, output: Output) {
+    for (stream, captured) in [
+        (Stream::Stderr, output.stderr),
+        (Stream::Stdout, output.stdout),
+    ] {
+        if !captured.bytes.is_empty() {
+            desk.say_of(service, What::CheckOutput { stream, captured });
+        }
     }
 }
 

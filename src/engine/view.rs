@@ -23,6 +23,7 @@ impl Engine {
             started: self.started,
             services,
             families,
+            customs: self.customs.counters,
             reloads: self.reloads,
             running: self.running as usize,
             waiting,

@@ -26,7 +26,7 @@ use super::sys::poll::{Interest, PollSet, Slot};
 use super::sys::signal::SignalFd;
 use super::{disk, maintenance};
 use crate::config::load::Source;
-use crate::config::{Config, DaemonConfig};
+use crate::config::{Config, DaemonConfig, Level};
 use crate::engine::Engine;
 use crate::engine::notice::{Notice, What};
 use crate::engine::snapshot::HostCounters;
@@ -90,7 +90,7 @@ pub struct Reactor {
     /// The last prefix file, for its memory.
     prefix_text: String,
     /// What the engine has to say of this turn.
-    unsaid: Vec<Notice>,
+    unsaid: Vec<(Level, Notice)>,
     instance: Instance,
     counters: HostCounters,
     troubles: Troubles,
@@ -275,8 +275,8 @@ impl Reactor {
             }
             self.work_off();
         }
-        for notice in std::mem::take(&mut self.unsaid) {
-            self.voice.say(self.now, &notice);
+        for (level, notice) in std::mem::take(&mut self.unsaid) {
+            self.voice.say(self.now, level, &notice);
         }
         self.tell_news();
         if let Some((host, port)) = self.voice.needs_resolution(self.now.mono) {
@@ -316,7 +316,10 @@ impl Reactor {
     }
 
     fn say(&mut self, what: What) {
-        self.voice.say(self.now, &what.into());
+        let notice = Notice::from(what);
+        if let Some(level) = self.voice.wants(&notice) {
+            self.voice.say(self.now, level, &notice);
+        }
     }
 
     fn count(&self) -> HostCounters {

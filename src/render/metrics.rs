@@ -171,6 +171,12 @@ const METRICS: &[Metric] = &[
     Metric { name: "prefix_file_failures_total", kind: "counter",
         help: "Times that the prefix file could not be replaced",
         source: Source::Family(&[("", |family| Some(Value::whole(family.counters.file_failures)))]) },
+    Metric { name: "custom_commands_total", kind: "counter",
+        help: "Runs of the services' own commands (custom_bird_reconfigure_cmd), by result",
+        source: Source::Daemon(&[
+            ("result=\"ok\"", |d| Value::whole(d.snapshot.customs.done)),
+            ("result=\"failed\"", |d| Value::whole(d.snapshot.customs.failed)),
+        ]) },
     Metric { name: "log_lines_dropped_total", kind: "counter",
         help: "Log lines that could not be written or sent",
         source: Source::Daemon(&[("", |d| Value::whole(d.host.log_lines_dropped))]) },

@@ -37,22 +37,16 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// The record of a notice, or `None` if it lies below `threshold`; then its message is never made.
-    pub fn of(notice: &'a Notice, threshold: Level, at: Calendar, pid: u32) -> Option<Record<'a>> {
-        let level = words::level(&notice.what);
-        if level < threshold {
-            return None;
-        }
-        Some(Record {
-            about: notice
-                .about
-                .as_ref()
-                .map(|(config, status)| (config.as_ref(), *status)),
+    /// The record of a notice that somebody wants to have at that level.
+    pub fn of(notice: &'a Notice, level: Level, at: Calendar, pid: u32) -> Record<'a> {
+        let about = notice.about.as_ref();
+        Record {
+            about: about.map(|(config, status)| (config.as_ref(), *status)),
             level,
             message: words::message(notice),
             at,
             pid,
-        })
+        }
     }
 
     /// The daemon's own record of a text from elsewhere, such as a panic.

@@ -8,7 +8,8 @@ use ipnetwork::IpNetwork;
 use crate::config::fixture::service_config;
 use crate::config::{CommandLine, Family, ServiceConfig};
 use crate::engine::snapshot::{
-    FamilyCounters, FamilyView, HostCounters, Reloads, ServiceCounters, ServiceView, Snapshot,
+    CustomCounters, FamilyCounters, FamilyView, HostCounters, Reloads, ServiceCounters,
+    ServiceView, Snapshot,
 };
 use crate::engine::vocab::{LastRun, Obstacle, Reason, Refusal, Status, Verdict};
 use crate::sorted::Set;
@@ -180,6 +181,7 @@ impl World {
             started: at(0.0),
             services,
             families: vec![self.family(Family::V4), self.family(Family::V6)],
+            customs: CustomCounters { done: 3, failed: 1 },
             reloads: Reloads {
                 good: 2,
                 refused: 1,

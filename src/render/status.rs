@@ -152,12 +152,12 @@ pub fn summary(states: &mut dyn Iterator<Item = (Status, bool)>) -> Summary {
         summary.services += 1;
         match status {
             Status::Up => summary.up += 1,
-            Status::Down => summary.down += 1,
+            Status::Down => {
+                summary.down += 1;
+                summary.maintenance += u64::from(maintenance);
+            }
             Status::Unknown => summary.unknown += 1,
             Status::Disabled => summary.disabled += 1,
-        }
-        if maintenance {
-            summary.maintenance += 1;
         }
     }
     summary

@@ -66,7 +66,7 @@ impl Routes {
             desk.cancel(timer);
             desk.cancel(time_out);
             if let Phase::Reconfiguring { job, .. } = channel.phase {
-                desk.jobs.insert(job, Owner::OldChannel);
+                desk.jobs.insert(job, Owner::Nobody);
                 desk.act(Action::Kill { job });
             }
         }
@@ -151,11 +151,7 @@ impl Routes {
             return;
         }
         let job = desk.new_job(Owner::Channel(index));
-        channel.phase = Phase::Reconfiguring {
-            job,
-            since: now,
-            timed_out: false,
-        };
+        channel.phase = Phase::Reconfiguring { job, since: now };
         channel.time_out = Some(
             desk.wheel
                 .arm(now + self.reconfigure_timeout, Timer::TimeOut(job)),
@@ -166,26 +162,14 @@ impl Routes {
         });
     }
 
-    pub fn timed_out(&mut self, desk: &mut Desk, index: usize, job: JobId) {
-        let Some(channel) = self.channels.get_mut(index) else {
-            return;
-        };
-        if let Phase::Reconfiguring {
-            job: current,
-            timed_out,
-            ..
-        } = &mut channel.phase
-        {
-            if *current == job {
-                *timed_out = true;
-                channel.time_out = None;
-                desk.act(Action::Kill { job });
-            }
+    /// The attempt is over, whatever becomes of what hangs: as another user or in the kernel it may do so for ever, and
+    /// the channel must not.
+    pub fn timed_out(&mut self, desk: &mut Desk, now: Mono, index: usize, job: JobId) {
+        if let Some(channel) = self.channels.get_mut(index) {
+            channel.time_out = None;
         }
-    }
-
-    /// The reconfiguration hangs and can't be killed; it is left to itself.
-    pub fn given_up(&mut self, desk: &mut Desk, now: Mono, index: usize, job: JobId) {
+        desk.jobs.insert(job, Owner::Nobody);
+        desk.act(Action::Kill { job });
         self.reconfigured(desk, now, index, job, Err(Refusal::TimedOut));
     }
 
@@ -203,7 +187,6 @@ impl Routes {
         let Phase::Reconfiguring {
             job: current,
             since,
-            timed_out,
         } = channel.phase
         else {
             return;
@@ -214,10 +197,6 @@ impl Routes {
         channel.phase = Phase::Idle;
         let time_out = channel.time_out.take();
         desk.cancel(time_out);
-        let outcome = match timed_out {
-            true => Err(Refusal::TimedOut),
-            false => outcome,
-        };
         let took = now.since(since);
         for family in channel.families {
             let Some(routes) = self.families[family.index()].as_mut() else {

@@ -56,7 +56,6 @@ enum Phase {
     Reconfiguring {
         job: JobId,
         since: Mono,
-        timed_out: bool,
     },
 }
 

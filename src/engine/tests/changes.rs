@@ -323,3 +323,23 @@ fn on_exit_advertise_brings_nothing_back_that_is_drained_or_disabled() {
     bench.event(Event::Stop { signal: "SIGTERM" });
     assert!(!bench.in_file(A) && !bench.in_file(B) && bench.in_file(C));
 }
+
+#[test]
+fn a_reload_does_not_keep_the_loop_from_its_work() {
+    let services = (0..20).map(|n| {
+        let prefixes: Vec<String> = (0..1000)
+            .map(|m| format!("10.{n}.{}.{}/32", m / 250, m % 250))
+            .collect();
+        quick(&format!("s{n}"), &prefixes.join(" "))
+    });
+    let (first, second) = (world(config(services.clone()), &[]), config(services));
+    let world = Box::new(World {
+        config: second,
+        ..first.clone()
+    });
+    let mut bench = Bench::new(first);
+    let begin = std::time::Instant::now();
+    bench.part_of_turn(Event::Reload(world));
+    // It takes some milliseconds; five seconds if every prefix has all those of its service looked at.
+    assert!(begin.elapsed() < seconds(1), "{:?}", begin.elapsed());
+}

@@ -263,3 +263,84 @@ fn failures_are_said_once_and_counted() {
         2
     );
 }
+
+#[test]
+fn services_whose_address_comes_later_are_spread_as_well() {
+    let services = (1..=50).map(|n| service(&format!("s{n}"), &format!("192.0.2.{n}/32")));
+    let mut config = config(services);
+    config.daemon.splay_startup = Some(seconds(8));
+    let mut world = world(config, &[]);
+    let addresses = std::mem::take(&mut world.addresses);
+    let mut bench = Bench::new(world);
+    bench.pass(seconds(30), |_| Some(Ended::Exit(0)));
+    assert!(bench.started.is_empty());
+    bench.event(Event::Addresses(addresses));
+    bench.pass(seconds(1), |_| Some(Ended::Exit(0)));
+    bench.pass(seconds(20), |_| Some(Ended::Exit(0)));
+    let mut seconds = BTreeSet::new();
+    for n in 1..=50 {
+        let starts = starts(&bench, &format!("s{n}"));
+        seconds.insert(starts[1]);
+        assert!(
+            starts[0] == 30_000 && starts[2] - starts[1] == 10_000,
+            "{starts:?}"
+        );
+    }
+    assert!(seconds.len() > 40, "{seconds:?}");
+}
+
+#[test]
+fn what_a_killed_run_wrote_is_not_said_of_the_one_that_timed_out_before() {
+    let path = PathBuf::from("/run/drain/a");
+    let drained = ServiceConfig {
+        maintenance_file: Some(path.clone()),
+        ..service("a", "192.0.2.1/32")
+    };
+    let mut bench = Bench::new(world(config([drained]), &[]));
+    while bench.started.len() < 2 {
+        assert!(bench.jump());
+        bench.reap_killed();
+    }
+    bench.event(Event::Maintenance {
+        path,
+        present: true,
+    });
+    let job = bench.killed.pop().expect("the second run is killed");
+    bench.forget(job);
+    let stdout = Captured {
+        bytes: b"half a line".to_vec(),
+        dropped: 0,
+    };
+    let output = Output {
+        stdout,
+        ..Output::default()
+    };
+    let ended = Ended::Signal(9);
+    bench.event(Event::JobEnded { job, ended, output });
+    assert_eq!(
+        bench.said(|what| matches!(what, What::CheckOutput { .. })),
+        0
+    );
+    let snapshot = bench.engine.snapshot();
+    let last = snapshot.services[0].last.expect("the first run");
+    assert_eq!((last.verdict, last.first_line), (Verdict::TimedOut, ""));
+}
+
+#[test]
+fn the_end_of_a_maintenance_is_no_news_while_the_address_is_missing() {
+    let path = PathBuf::from("/run/drain/a");
+    let drained = ServiceConfig {
+        maintenance_file: Some(path.clone()),
+        ..service("a", "192.0.2.1/32")
+    };
+    let mut bench = Bench::new(world(config([drained]), &[]));
+    let at = |present| Event::Maintenance {
+        path: path.clone(),
+        present,
+    };
+    let over = |what: &What| matches!(what, What::MaintenanceOver { .. });
+    bench.event(at(true));
+    bench.event(Event::Addresses(Rc::default()));
+    bench.event(at(false));
+    assert_eq!(bench.said(over), 0, "nothing is checked again");
+}

@@ -52,8 +52,8 @@ impl Reactor {
                         notice.what,
                         What::StateChanged { .. } | What::Reloaded { .. }
                     );
-                    if self.voice.wants(&notice) {
-                        self.unsaid.push(notice);
+                    if let Some(level) = self.voice.wants(&notice) {
+                        self.unsaid.push((level, notice));
                     }
                 }
                 Action::Exit { bird_knows } => {

@@ -1,6 +1,6 @@
 //! The daemon's voice: notices become records in the forms that the sinks want, if anybody listens.
 
-use crate::config::{LogConfig, ServiceConfig};
+use crate::config::{Level, LogConfig, ServiceConfig};
 use crate::engine::notice::Notice;
 use crate::engine::vocab::{Ended, Output};
 use crate::host::log::{Form, Sinks};
@@ -43,20 +43,15 @@ impl Voice {
         self.sinks.reconfigure(config, now);
     }
 
-    /// Whether anybody listens at the level of this.
-    pub fn wants(&self, notice: &Notice) -> bool {
-        self.sinks.wants(words::level(&notice.what))
+    /// The level of this, if anybody listens there.
+    pub fn wants(&self, notice: &Notice) -> Option<Level> {
+        Some(words::level(&notice.what)).filter(|level| self.sinks.wants(*level))
     }
 
-    pub fn say(&mut self, now: Now, notice: &Notice) {
-        let level = words::level(&notice.what);
-        if !self.sinks.wants(level) {
-            return;
-        }
+    /// Says what somebody [wants](Voice::wants).
+    pub fn say(&mut self, now: Now, level: Level, notice: &Notice) {
         let at = clock::local_calendar(now.wall);
-        let Some(record) = Record::of(notice, level, at, self.pid) else {
-            return;
-        };
+        let record = Record::of(notice, level, at, self.pid);
         let (host, width) = (&self.host, self.name_width);
         self.sinks
             .write(level, now.mono, |form| in_form(&record, form, host, width));

@@ -75,6 +75,7 @@ fn nothing_to_count_is_no_error() {
         started: sample::at(0.0),
         services: Vec::new(),
         families: Vec::new(),
+        customs: Default::default(),
         reloads: Default::default(),
         running: 0,
         waiting: 0,

@@ -10,7 +10,7 @@ fn notice(name: &str, prefixes: &[&str], status: Status) -> Notice {
 }
 
 fn record(notice: &Notice) -> Record<'_> {
-    Record::of(notice, Level::Debug, calendar(), PID).unwrap()
+    Record::of(notice, words::level(&notice.what), calendar(), PID)
 }
 
 #[test]
@@ -32,26 +32,6 @@ fn text_lines() {
         line.contains("DEBUG    a\\nb.example.com. running"),
         "{line}"
     );
-}
-
-#[test]
-fn what_is_below_the_level_costs_nothing() {
-    let all = [
-        Level::Debug,
-        Level::Info,
-        Level::Warning,
-        Level::Error,
-        Level::Critical,
-    ];
-    let said = |what: What| {
-        let notice = Notice::from(what);
-        let count = |at: &&Level| Record::of(&notice, **at, calendar(), PID).is_some();
-        all.iter().filter(count).count()
-    };
-    assert_eq!(said(What::CheckStarted), 1);
-    assert_eq!(said(What::Stopping { signal: "SIGINT" }), 2);
-    assert_eq!(said(What::NoServices), 3);
-    assert_eq!(said(What::ReloadRefused { problems: 1 }), 4);
 }
 
 #[test]

@@ -126,7 +126,7 @@ pub struct ServiceDoc {
     pub prefixes: Vec<PrefixDoc>,
     /// `up`, `down`, `unknown` or `disabled`.
     pub status: String,
-    /// Why: `not_checked`, `passed`, `failed`, `address_missing`, `maintenance` or `disabled`.
+    /// Why: `not_checked`, `passed`, `failed`, `returning`, `address_missing`, `maintenance` or `disabled`.
     pub cause: String,
     /// The same as a sentence, with what the check said.
     pub reason: String,

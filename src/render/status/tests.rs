@@ -139,3 +139,16 @@ fn a_document_that_is_cut_or_changed_never_hangs_or_panics() {
         }
     }
 }
+
+#[test]
+fn only_what_is_down_is_drained() {
+    let states = [
+        (Status::Down, true),
+        (Status::Down, false),
+        (Status::Disabled, true),
+        (Status::Up, false),
+    ];
+    let summary = summary(&mut states.into_iter());
+    assert_eq!((summary.down, summary.maintenance), (2, 1));
+    assert_eq!((summary.services, summary.disabled), (4, 1));
+}

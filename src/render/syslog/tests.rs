@@ -189,7 +189,7 @@ fn times() {
 #[test]
 fn the_daemon_speaks_under_its_own_name() {
     let notice = Notice::from(What::NoServices);
-    let record = Record::of(&notice, Level::Info, calendar(), PID).unwrap();
+    let record = Record::of(&notice, Level::Info, calendar(), PID);
     let bytes = datagram(&record, SyslogFormat::Rfc5424, false, "h", 12);
     let text = String::from_utf8(bytes).unwrap();
     assert!(

@@ -36,7 +36,7 @@ pub(super) fn say(what: &What, config: Option<&ServiceConfig>, now: Option<Statu
             span(*running_for)
         ),
         What::NotKilled { pid, cause } => format!(
-            "cannot kill check (pid {pid}) after its time-out: {}; it is left to end by itself",
+            "cannot kill process {pid}: {}; it is left to end by itself",
             visible(cause)
         ),
         What::MaintenanceOver { path: file } => {

@@ -91,7 +91,7 @@ fn runs_of_a_check() {
         (up, What::CheckOutput { stream: Stream::Stderr, captured: captured(b"a\nb\xff\n", 0) }, info, "check wrote to stderr: a\\nb\\xff"),
         (up, What::CheckOutput { stream: Stream::Stdout, captured: captured(b"x", 1000) }, info, "check wrote to stdout: x (and 1000 bytes more)"),
         (up, What::CheckOverran { running_for: Duration::from_secs(12) }, Level::Warning, "check is still running after 12 s: the run that is due now is skipped"),
-        (up, What::NotKilled { pid: 99, cause: "operation not permitted".to_string() }, Level::Warning, "cannot kill check (pid 99) after its time-out: operation not permitted; it is left to end by itself"),
+        (up, What::NotKilled { pid: 99, cause: "operation not permitted".to_string() }, Level::Warning, "cannot kill process 99: operation not permitted; it is left to end by itself"),
         (up, What::MaintenanceOver { path: "/run/m".into() }, info, "maintenance file /run/m is gone: checking again"),
         (up, What::Disabled { then: Announce::Withdraw }, info, "check is disabled: 192.0.2.1/32, 2001:db8::1/128 withdrawn"),
         (up, What::Disabled { then: Announce::Advertise }, info, "check is disabled: 192.0.2.1/32, 2001:db8::1/128 advertised"),

@@ -70,6 +70,9 @@ impl Life {
                     0 => self.plan_end(id, Duration::ZERO, End::NotStarted),
                     1..4 => self.plan_end(id, after, End::Process(Ended::Exit(1))),
                     4 => {}
+                    5 => {
+                        self.unkillable.insert(id);
+                    }
                     _ => self.plan_end(id, after, End::Process(Ended::Exit(0))),
                 }
             }
@@ -302,8 +305,9 @@ impl Life {
 
     /// Commands of services are run as soon as the files are written.
     fn check_customs(&mut self) {
-        let mut jobs = self.bench.jobs.values();
-        let running = jobs.any(|job| matches!(job, Job::Custom(..)));
+        let mut jobs = self.bench.jobs.iter();
+        let running =
+            jobs.any(|(id, job)| matches!(job, Job::Custom(..)) && !self.bench.doomed.contains(id));
         let now = self.bench.now;
         let birds_well = (self.model.daemon.families.clone().iter().flatten())
             .all(|config| self.birds.of(&config.via).well_since < now);
