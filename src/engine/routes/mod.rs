@@ -40,8 +40,10 @@ pub(super) struct Routes4or6 {
 }
 
 impl Routes4or6 {
+    /// Whether the file must be written. After a failure it must even if nothing else is wanted any more than what it
+    /// held: nobody knows what stands there now, and a trouble ends by success alone.
     fn differs(&self) -> bool {
-        self.repair.is_some() || !self.lists.agree()
+        self.repair.is_some() || self.trouble.is_some() || !self.lists.agree()
     }
 }
 
