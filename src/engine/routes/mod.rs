@@ -247,6 +247,23 @@ impl Routes {
         (!strangers.is_empty()).then(|| (path, strangers.into_iter().collect()))
     }
 
+    /// What stands in a file now, of whomever it is. The next attempt writes it anew if it is not what was written.
+    pub fn file_found(&mut self, family: Family, found: FoundFile) {
+        let Some(routes) = self.families[family.index()].as_mut() else {
+            return;
+        };
+        if routes.repair.is_none() {
+            routes.repair = found.repair;
+        }
+        if found.prefixes != *routes.lists.written() {
+            routes.lists.is_written(Rc::new(found.prefixes));
+        }
+        let differs = routes.differs();
+        if let Some(index) = self.channel_of(family) {
+            self.channels[index].announce |= differs;
+        }
+    }
+
     /// What was found without a check and has one by now is its service's.
     pub fn claim(&mut self, claimed: &dyn Fn(&IpNetwork) -> bool) {
         for routes in self.families.iter_mut().flatten() {

@@ -209,30 +209,6 @@ fn a_full_disk_is_retried_and_said_once() {
 }
 
 #[test]
-fn a_file_that_could_not_be_written_is_written_though_its_content_is_right_again() {
-    let mut bench = Bench::new(world(config([quick("a", A)]), &[A]));
-    bench.disk_full = true;
-    bench.answer("a", Ended::Exit(1));
-    bench.event(Event::RunNow);
-    bench.answer("a", Ended::Exit(0));
-    let seen = |bench: &Bench| {
-        let family = &bench.engine.snapshot().families[0];
-        let trouble = family.trouble.is_some();
-        (trouble, family.settled, family.counters.files_written)
-    };
-    bench.pass(seconds(5), pass);
-    assert_eq!(seen(&bench), (true, false, 0));
-    bench.disk_full = false;
-    bench.pass(seconds(65), pass);
-    assert_eq!(seen(&bench), (false, true, 1));
-    assert_eq!(bench.reconfigurations.len(), 1);
-    assert_eq!(
-        bench.said(|what| matches!(what, What::FileRecovered { .. })),
-        1
-    );
-}
-
-#[test]
 fn two_changes_that_cancel_out_are_no_update() {
     let mut bench = Bench::new(world(config([quick("a", A), quick("b", B)]), &[]));
     bench.answer("a", Ended::Exit(0));
