@@ -363,6 +363,31 @@ fn a_bird_that_was_killed_finds_the_right_file_and_is_told_by_socket() {
     );
 }
 
+/// Without one file BIRD takes neither, and does not even start.
+#[test]
+fn a_prefix_file_that_somebody_spoiled_keeps_no_change_from_bird() {
+    let lab = Lab::new("spoiled");
+    let mut bgp = BgpLab::new(&lab);
+    configure(&lab, &bgp, Way::Socket, &[]);
+    two_services(&lab, "0.2");
+    let mut daemon = Daemon::start(&lab);
+    bgp.wait_learned(&[V4, V6]);
+    lab.remove("6/prefixes.conf");
+    lab.answer("four", 1);
+    bgp.wait_learned(&[V6]);
+    lab.write("6/prefixes.conf", "define NOTHING = [ ,\n");
+    lab.answer("four", 0);
+    bgp.wait_learned(&[V4, V6]);
+    bgp.kill_node();
+    lab.answer("four", 1);
+    wait_until("the file says so", || lab.announced("4").is_empty());
+    lab.remove("6/prefixes.conf");
+    wait_within("it is there again", RECOVERY, || lab.announced("6") == [V6]);
+    bgp.restart_node();
+    bgp.wait_learned(&[V6]);
+    daemon.stop();
+}
+
 #[test]
 fn every_form_of_the_file_that_is_kept_is_one_that_bird_reads() {
     let lab = Lab::new("parse");

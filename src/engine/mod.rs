@@ -214,6 +214,7 @@ impl Engine {
                 }
             }
             Event::FileWritten { family, outcome } => self.file_written(now, family, outcome),
+            Event::FileFound { family, file } => self.routes.file_found(family, file),
             Event::Addresses(addresses) => self.addresses_changed(now, addresses),
             Event::Maintenance { path, present } => self.maintenance_changed(now, path, present),
             Event::RunNow => self.run_now(),

@@ -51,6 +51,8 @@ pub struct Bench {
     pub disk_full: bool,
     /// As `disk_full`, for one family alone.
     pub full: [bool; 2],
+    /// What somebody else has put in the place of a file.
+    pub spoiled: [Option<FoundFile>; 2],
     /// Reconfigurations are answered at once with this; `None`: they hang.
     pub bird: Option<Result<Accepted, Refusal>>,
     pub exited: bool,
@@ -89,6 +91,7 @@ impl Bench {
             notices: Vec::new(),
             disk_full: false,
             full: [false; 2],
+            spoiled: [None, None],
             bird,
             exited: false,
             bird_knows: false,
@@ -165,10 +168,19 @@ impl Bench {
                         true => Err("no space left on device".to_string()),
                         false => {
                             self.files[family.index()] = (*prefixes).clone();
+                            self.spoiled[family.index()] = None;
                             Ok(())
                         }
                     };
                     Some(Event::FileWritten { family, outcome })
+                }
+                Action::LookAtFile { family } => {
+                    let file = self.spoiled[family.index()].clone();
+                    let file = file.unwrap_or_else(|| FoundFile {
+                        prefixes: self.files[family.index()].clone(),
+                        repair: None,
+                    });
+                    Some(Event::FileFound { family, file })
                 }
                 Action::WriteMetrics => None,
                 Action::Say(notice) => {

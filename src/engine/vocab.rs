@@ -44,6 +44,8 @@ pub enum Event {
         family: Family,
         outcome: Result<(), String>,
     },
+    /// What [`Action::LookAtFile`] has seen.
+    FileFound { family: Family, file: FoundFile },
     /// The addresses of the host, complete, after a change.
     Addresses(Rc<Addresses>),
     /// A maintenance file has appeared or is gone.
@@ -84,6 +86,10 @@ pub enum Action {
     WriteFile {
         family: Family,
         prefixes: Rc<Set<IpNetwork>>,
+    },
+    /// Read the prefix file: somebody else may have spoiled what BIRD refuses.
+    LookAtFile {
+        family: Family,
     },
     /// Bring the metrics file up to date, if there is one.
     WriteMetrics,

@@ -250,6 +250,10 @@ impl Routes {
     fn bird_refuses(&mut self, desk: &mut Desk, now: Mono, index: usize, refusal: Refusal) {
         let channel = &mut self.channels[index];
         let (families, via) = (channel.families, channel.via.clone());
+        // If one file is spoiled, BIRD refuses all, or does not even start, until somebody writes that anew.
+        for family in Family::ALL {
+            desk.act(Action::LookAtFile { family });
+        }
         match Trouble::add(&mut channel.trouble, Obstacle::Bird(refusal.clone()), now) {
             News::Changed => desk.say(What::ReconfigureFailed {
                 families,

@@ -40,8 +40,10 @@ pub(super) struct Routes4or6 {
 }
 
 impl Routes4or6 {
+    /// Whether the file must be written. After a failure it must even if nothing else is wanted any more than what it
+    /// held: nobody knows what stands there now, and a trouble ends by success alone.
     fn differs(&self) -> bool {
-        self.repair.is_some() || !self.lists.agree()
+        self.repair.is_some() || self.trouble.is_some() || !self.lists.agree()
     }
 }
 
@@ -242,6 +244,23 @@ impl Routes {
             self.touch(family, true);
         }
         (!strangers.is_empty()).then(|| (path, strangers.into_iter().collect()))
+    }
+
+    /// What stands in a file now, of whomever it is. The next attempt writes it anew if it is not what was written.
+    pub fn file_found(&mut self, family: Family, found: FoundFile) {
+        let Some(routes) = self.families[family.index()].as_mut() else {
+            return;
+        };
+        if routes.repair.is_none() {
+            routes.repair = found.repair;
+        }
+        if found.prefixes != *routes.lists.written() {
+            routes.lists.is_written(Rc::new(found.prefixes));
+        }
+        let differs = routes.differs();
+        if let Some(index) = self.channel_of(family) {
+            self.channels[index].announce |= differs;
+        }
     }
 
     /// What was found without a check and has one by now is its service's.

@@ -1,7 +1,7 @@
-//! What the simulation found, each as the shortest history that showed it.
+//! What the simulation and random lives of the real program found, each as the shortest history that showed it.
 
 use super::changes::reload;
-use super::fixture::{A, B, pass, quick, seconds};
+use super::fixture::{A, B, C, V6, pass, quick, seconds};
 use super::*;
 
 const STRANGER: &str = "203.0.113.9/32";
@@ -179,4 +179,62 @@ fn bird_is_told_of_what_was_left_to_a_command_that_is_gone() {
     reload(&mut bench, config([quick("a", A)]));
     bench.pass(seconds(1), pass);
     assert_eq!(bench.reconfigurations.len(), 1);
+}
+
+#[test]
+fn a_file_that_could_not_be_written_is_written_though_its_content_is_right_again() {
+    let mut bench = Bench::new(world(config([quick("a", A)]), &[A]));
+    bench.disk_full = true;
+    bench.answer("a", Ended::Exit(1));
+    bench.event(Event::RunNow);
+    bench.answer("a", Ended::Exit(0));
+    let seen = |bench: &Bench| {
+        let family = &bench.engine.snapshot().families[0];
+        let trouble = family.trouble.is_some();
+        (trouble, family.settled, family.counters.files_written)
+    };
+    bench.pass(seconds(5), pass);
+    assert_eq!(seen(&bench), (true, false, 0));
+    bench.disk_full = false;
+    bench.pass(seconds(65), pass);
+    assert_eq!(seen(&bench), (false, true, 1));
+    assert_eq!(bench.reconfigurations.len(), 1);
+    assert_eq!(
+        bench.said(|what| matches!(what, What::FileRecovered { .. })),
+        1
+    );
+}
+
+#[test]
+fn a_file_that_somebody_spoiled_is_written_anew_when_bird_refuses_it() {
+    let two_ways = config([quick("a", A), quick("b", B), quick("v6", V6)]);
+    let mut one_way = two_ways.clone();
+    for family in one_way.daemon.families.iter_mut().flatten() {
+        family.via = Via::Socket("/run/bird.ctl".into());
+    }
+    let spoiled = |prefixes: &[&str], repair| FoundFile {
+        prefixes: prefixes.iter().map(|prefix| net(prefix)).collect(),
+        repair,
+    };
+    for (config, spoiled) in [
+        (&one_way, [None, Some(spoiled(&[], Some(Repair::Missing)))]),
+        (&two_ways, [None, Some(spoiled(&[], Some(Repair::Missing)))]),
+        (&one_way, [None, Some(spoiled(&[], None))]),
+        (&two_ways, [Some(spoiled(&[A, B, C], None)), None]),
+        (&two_ways, [None, None]),
+    ] {
+        let mut bench = Bench::new(world(config.clone(), &[A, V6]));
+        bench.bird = Some(Err(Refusal::Said("syntax error".to_string())));
+        bench.answer("b", Ended::Exit(0));
+        // Its own change, and what is spoiled.
+        let writes = 1 + spoiled.iter().flatten().count();
+        bench.spoiled = spoiled;
+        bench.pass(seconds(60), pass);
+        assert!(bench.spoiled.iter().all(Option::is_none));
+        assert_eq!(bench.writes.len(), writes);
+        bench.bird = Some(Ok(Accepted::Reconfigured));
+        bench.pass(seconds(60), pass);
+        assert_eq!(bench.writes.len(), writes);
+        assert!(bench.in_file(A) && bench.in_file(B) && bench.in_file(V6));
+    }
 }

@@ -18,7 +18,8 @@ const FILE_MAX: usize = 16 * 1024 * 1024;
 /// A moment in microseconds, as it is read from a name. 10^18 of them are 30,000 years.
 type Stamp = u64;
 
-/// Copies `path` as it is now and removes the oldest copies, so that `keep` are left. No file, no copy.
+/// Copies `path` as it is now and removes the oldest copies, so that `keep` are left. No file, no copy; nor is there one
+/// of what the newest copy holds: a change that can't be written is tried again and again.
 pub fn archive(path: &Path, keep: u32, now: Wall) -> io::Result<()> {
     let directory = directory_of(path).join("history");
     let content = match read_bounded(path, FILE_MAX) {
@@ -37,6 +38,10 @@ pub fn archive(path: &Path, keep: u32, now: Wall) -> io::Result<()> {
         Err(error) => return Err(failed("make", &directory, &error)),
     }
     let mut copies = copies_in(&directory).map_err(|error| failed("read", &directory, &error))?;
+    let newest = copies.last().map(|(_, copy)| read_bounded(copy, FILE_MAX));
+    if newest.is_some_and(|copied| copied.is_ok_and(|copied| copied == content)) {
+        return Ok(());
+    }
     // Later than all there are, even if the clock was set back: the order is what counts.
     let latest = copies
         .last()

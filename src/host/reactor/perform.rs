@@ -46,6 +46,12 @@ impl Reactor {
                     self.events
                         .push_back(Event::FileWritten { family, outcome });
                 }
+                Action::LookAtFile { family } => {
+                    if let Some(config) = &self.daemon.families[family.index()] {
+                        let file = super::start::find_file(family, config);
+                        self.events.push_back(Event::FileFound { family, file });
+                    }
+                }
                 Action::WriteMetrics => self.write_metrics(true),
                 Action::Say(notice) => {
                     self.status_changed |= matches!(

@@ -217,7 +217,7 @@ fn world(
     }
 }
 
-fn find_file(family: Family, settings: &FamilyConfig) -> FoundFile {
+pub(super) fn find_file(family: Family, settings: &FamilyConfig) -> FoundFile {
     let repair = |repair| FoundFile {
         prefixes: Set::new(),
         repair: Some(repair),

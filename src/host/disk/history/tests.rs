@@ -28,6 +28,20 @@ fn exactly_the_newest_are_kept() {
     assert_eq!(fs::read(newest).unwrap(), b"5");
 }
 
+/// A directory that became read-only costs one attempt every four seconds: the copies are not to be lost over that.
+#[test]
+fn attempts_at_one_change_make_one_copy() {
+    let dir = Dir::new("history");
+    let file = dir.path().join("list.conf");
+    for (content, attempts) in [("a", 1), ("b", 9), ("a", 2), ("c", 1)] {
+        fs::write(&file, content).unwrap();
+        for attempt in 0..attempts {
+            archive(&file, 3, wall(1_700_000_000, attempt)).unwrap();
+        }
+    }
+    assert_eq!(contents(&dir), ["b", "a", "c"]);
+}
+
 #[test]
 fn a_clock_that_stands_or_is_set_back_does_not_lose_the_newest() {
     let dir = Dir::new("history");
