@@ -240,7 +240,8 @@ impl Reactor {
     /// SIGHUP: reads everything again. What is wrong changes nothing; log files are opened anew either way.
     pub(super) fn reload(&mut self) {
         let now: Now = self.now;
-        self.notify.reloading(now.mono);
+        // Of this moment: systemd takes no answer that is older than its signal.
+        self.notify.reloading(clock::now().mono);
         let loaded = probe::with(|probes| load(&self.source, probes));
         let Loaded {
             config, complaints, ..
