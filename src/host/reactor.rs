@@ -129,8 +129,9 @@ impl Reactor {
             let timeout = self
                 .deadline()
                 .map(|deadline| deadline.since(self.now.mono));
-            if let Err(error) = set.wait(timeout) {
-                self.look_without_waiting(&mut set, timeout, &error);
+            match set.wait(timeout) {
+                Ok(_) => self.troubles.events.works(self.now.mono),
+                Err(error) => self.look_without_waiting(&mut set, timeout, &error),
             }
             self.now = clock::now();
             self.handled = Handled::default();
@@ -149,8 +150,8 @@ impl Reactor {
         timeout: Option<Duration>,
         error: &std::io::Error,
     ) {
-        let cause = format!("cannot wait for events: {}", super::sys::cause(error));
-        self.troubles.descriptors.failed(self.now.mono, || cause);
+        let cause = || super::sys::cause(error);
+        self.troubles.events.failed(self.now.mono, cause);
         std::thread::sleep(timeout.map_or(BLIND_PAUSE, |timeout| timeout.min(BLIND_PAUSE)));
         set.assume_all_ready();
     }
