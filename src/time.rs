@@ -1,6 +1,6 @@
 //! Time as values: [`Mono`] for everything that is decided, [`Wall`] for what is shown.
 //!
-//! Nothing here reads a clock: `host::sys` does, once a turn of the loop, and passes the value on. So the
+//! Nothing here reads a clock: `host::sys` does, and the loop passes the value on. So the
 //! engine can be driven by a test that invents the time, and a step of the wall clock changes no schedule.
 //! A plain integer is never a time, and a `Mono` is never mixed up with a `Wall`.
 
@@ -95,7 +95,7 @@ impl Sub<Duration> for Wall {
     }
 }
 
-/// Both clocks, read together once a turn: what is needed to show a monotonic moment as a date.
+/// Both clocks, read together: what is needed to show a monotonic moment as a date.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
     pub mono: Mono,

@@ -44,6 +44,8 @@ pub enum Part {
     Maintenance(PathBuf),
     StatusSocket,
     Descriptors,
+    /// poll(2).
+    Events,
 }
 
 #[derive(Clone, Debug)]

@@ -24,8 +24,8 @@ const NOTE_BUFFER: usize = 8 * 1024;
 /// Notifications read in one turn. More stay queued, and poll tells of them again.
 const NOTES_PER_TURN: usize = 256;
 
-/// So often a dump is repeated that the kernel marks as interrupted by a change. After that the last one is
-/// taken: the change that interrupted it is in the queue of notifications.
+/// So often a dump is repeated that the kernel marks as interrupted by a change. After that the last one is taken for
+/// now: the change that interrupted it is in the queue of notifications, and leads to the next dump.
 const DUMP_TRIES: usize = 5;
 
 /// Datagrams of one dump: some two million addresses. Only a broken kernel says more.
@@ -40,6 +40,8 @@ pub enum Change {
 pub struct Watch {
     socket: Socket,
     table: Rc<Addresses>,
+    /// The table differs from what the caller was told of last.
+    changed: bool,
     stale: bool,
     buffer: Box<[u8]>,
 }
@@ -48,10 +50,12 @@ impl Watch {
     pub fn open() -> io::Result<Watch> {
         // Subscribed before the dump, so that nothing is lost between the two.
         let socket = Socket::subscribed()?;
+        let (table, whole) = dump_or_less()?;
         Ok(Watch {
             socket,
-            table: Rc::new(dump()?),
-            stale: false,
+            table: Rc::new(table),
+            changed: false,
+            stale: !whole,
             buffer: vec![0; NOTE_BUFFER].into_boxed_slice(),
         })
     }
@@ -65,18 +69,15 @@ impl Watch {
         self.table.clone()
     }
 
-    /// Takes in what the kernel has told since the last time.
+    /// Takes in what the kernel has told since the last time. After an error the change that it may have told of comes
+    /// with the next success.
     pub fn readable(&mut self) -> io::Result<Change> {
-        let mut change = Change::None;
         for _ in 0..NOTES_PER_TURN {
             match self.socket.receive(&mut self.buffer) {
                 Ok(Received::Messages(bytes)) => {
                     for message in Messages::of(bytes) {
                         match message.map(|message| message.body) {
-                            Some(body) if table::apply(&mut self.table, &body) => {
-                                change = Change::Changed;
-                            }
-                            Some(_) => {}
+                            Some(body) => self.changed |= table::apply(&mut self.table, &body),
                             None => self.stale = true,
                         }
                     }
@@ -95,14 +96,16 @@ impl Watch {
             }
         }
         if self.stale {
-            // What was applied above may have been half a story: the dump decides whether anything changed.
-            let dumped = self.refresh()?;
-            return Ok(match change {
-                Change::Changed => Change::Changed,
-                Change::None => dumped,
-            });
+            return self.refresh();
         }
-        Ok(change)
+        Ok(self.take_change())
+    }
+
+    fn take_change(&mut self) -> Change {
+        match std::mem::take(&mut self.changed) {
+            true => Change::Changed,
+            false => Change::None,
+        }
     }
 
     /// Subscribes and dumps anew.
@@ -113,16 +116,18 @@ impl Watch {
         self.stale = true;
         let fresh = Watch::open()?;
         let old = std::mem::replace(self, fresh);
-        Ok(if old.table == self.table {
-            Change::None
-        } else {
-            Change::Changed
-        })
+        self.changed = old.changed || old.table != self.table;
+        Ok(self.take_change())
     }
 }
 
 /// The addresses of now: a dump of all links and addresses, on a socket of its own.
 pub fn dump() -> io::Result<Addresses> {
+    Ok(dump_or_less()?.0)
+}
+
+/// The same, and whether nothing has interrupted it. If something has, the kernel may have passed over an address.
+fn dump_or_less() -> io::Result<(Addresses, bool)> {
     let socket = Socket::for_dumps()?;
     let mut buffer = vec![0; DUMP_BUFFER];
     let mut sequence = 0;
@@ -138,10 +143,10 @@ pub fn dump() -> io::Result<Addresses> {
             table.assign(&assigned);
         }
         if whole {
-            break;
+            return Ok((table, true));
         }
     }
-    Ok(table)
+    Ok((table, false))
 }
 
 /// Reads the answer to one request; false if the kernel says that a change interrupted it. Addresses are only

@@ -167,6 +167,13 @@ impl Jobs {
         kill(pid).map_err(|error| (pid.number(), sys::cause(&error)))
     }
 
+    /// Kills a job of whose end nobody wants to hear.
+    pub fn abandon(&mut self, job: JobId) {
+        let _ = self.kill(job);
+        // Reaped like a stranger. Until then its number is not given to another child.
+        self.running.retain(|_, running| running.job != job);
+    }
+
     fn pid_of(&self, job: JobId) -> Option<Pid> {
         let mut all = self.running.iter();
         all.find(|(_, running)| running.job == job)

@@ -77,6 +77,16 @@ struct Wanted {
 
 impl Watch {
     pub fn new(paths: impl IntoIterator<Item = PathBuf>, now: Mono) -> Watch {
+        let nowhere = Part::Maintenance(PathBuf::new());
+        Watch::with(paths, now, Health::new(nowhere, Duration::ZERO))
+    }
+
+    /// Starts over with these files. A trouble that has been told of is not told again, but its end is.
+    pub fn watch_others(&mut self, paths: impl IntoIterator<Item = PathBuf>, now: Mono) {
+        *self = Watch::with(paths, now, self.health.clone());
+    }
+
+    fn with(paths: impl IntoIterator<Item = PathBuf>, now: Mono, health: Health) -> Watch {
         let paths: Set<PathBuf> = paths.into_iter().collect();
         let mut directories: Vec<PathBuf> = Vec::new();
         let mut files = Vec::new();
@@ -97,14 +107,13 @@ impl Watch {
                 path,
             });
         }
-        let first = directories.first().cloned().unwrap_or_default();
         let mut watch = Watch {
             inotify: None,
             files,
             directories,
             nodes: Map::new(),
             rescan_at: None,
-            health: Health::new(Part::Maintenance(first), Duration::ZERO),
+            health,
         };
         watch.set_watches(now);
         watch.look_at_all();
@@ -180,7 +189,15 @@ impl Watch {
         self.inotify = None;
         self.nodes.clear();
         self.rescan_at = Some(now);
-        self.health.failed(now, || cause(error));
+        self.fail(0, now, || cause(error));
+    }
+
+    /// Says which directory the trouble began with.
+    fn fail(&mut self, directory: usize, now: Mono, cause: impl FnOnce() -> String) {
+        if let Some(path) = self.directories.get(directory) {
+            self.health.rename(Part::Maintenance(path.clone()));
+        }
+        self.health.failed(now, cause);
     }
 
     fn look_at_all(&mut self) -> Vec<(PathBuf, bool)> {
@@ -219,10 +236,7 @@ impl Watch {
             Ok(false) => self.rescan_at = Some(now + RESCAN),
             Err((directory, error)) => {
                 self.rescan_at = Some(now + RESCAN);
-                if let Some(path) = self.directories.get(directory) {
-                    self.health.rename(Part::Maintenance(path.clone()));
-                }
-                self.health.failed(now, || reason(&error));
+                self.fail(directory, now, || reason(&error));
             }
         }
     }

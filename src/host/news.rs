@@ -29,7 +29,7 @@ impl From<News> for What {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Health {
     part: Part,
     /// How long after the last failure a success counts as the end: a disk at its brim accepts every second

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use ipnetwork::IpNetwork;
 
 use super::sys::access::{self, Mode};
+use super::sys::process;
 use crate::config::facts::{Executable, Place, Probes};
 
 /// Where exec looks without a PATH, as glibc, musl and Python have it.
@@ -60,7 +61,7 @@ pub fn with_all<T>(ask: impl FnOnce(Probes<'_>) -> T) -> T {
 
 /// The name of the effective user, or its number.
 fn user_name() -> String {
-    let id = access::effective_user().to_string();
+    let id = process::effective_uid().to_string();
     let users = std::fs::read("/etc/passwd").unwrap_or_default();
     let users = String::from_utf8_lossy(&users);
     let of_id = users.lines().find_map(|line| {

@@ -1,7 +1,7 @@
 //! The loop: waits, asks each room what happened, hands it to the engine, performs what the engine says.
 //!
 //! A turn has a fixed order: signals, ended children, pipes and sockets, due timers, actions. So a check that ended in
-//! time is never called late because the loop was. The clock is read once a turn. Everything that is decided
+//! time is never called late because the loop was. All of a turn goes by the clock at its beginning. Everything that is decided
 //! is decided by the engine; the one `match` that performs its [`Action`]s is in `perform`.
 
 mod hear;
@@ -129,8 +129,9 @@ impl Reactor {
             let timeout = self
                 .deadline()
                 .map(|deadline| deadline.since(self.now.mono));
-            if let Err(error) = set.wait(timeout) {
-                self.look_without_waiting(&mut set, timeout, &error);
+            match set.wait(timeout) {
+                Ok(_) => self.troubles.events.works(self.now.mono),
+                Err(error) => self.look_without_waiting(&mut set, timeout, &error),
             }
             self.now = clock::now();
             self.handled = Handled::default();
@@ -149,8 +150,8 @@ impl Reactor {
         timeout: Option<Duration>,
         error: &std::io::Error,
     ) {
-        let cause = format!("cannot wait for events: {}", super::sys::cause(error));
-        self.troubles.descriptors.failed(self.now.mono, || cause);
+        let cause = || super::sys::cause(error);
+        self.troubles.events.failed(self.now.mono, cause);
         std::thread::sleep(timeout.map_or(BLIND_PAUSE, |timeout| timeout.min(BLIND_PAUSE)));
         set.assume_all_ready();
     }
@@ -299,8 +300,10 @@ impl Reactor {
         }
     }
 
+    /// Sets the clock, too: how long to wait is counted from the end of a turn.
     fn report_turn(&mut self) {
-        let took = clock::now().mono.since(self.now.mono);
+        let began = std::mem::replace(&mut self.now, clock::now()).mono;
+        let took = self.now.mono.since(began);
         if took >= SLOW_TURN {
             let Handled {
                 ended,

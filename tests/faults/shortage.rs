@@ -69,15 +69,39 @@ fn no_more_descriptors_is_a_failed_check_and_nothing_worse() {
     let mut daemon = Daemon::start(&lab);
     bird.wait_exports("4", &["10.1.0.1/32"]);
     // As many as it has while idle: no pipe can be made.
-    limit(&daemon, "--nofile=3:");
+    limit(&daemon, "--nofile=2:");
     wait_until("a run has failed", || {
         !daemon.out.with(&["web", "126"]).is_empty()
     });
+    daemon.wait_line(&["cannot wait for events"]);
     assert!(daemon.is_running());
     limit(&daemon, "--nofile=1024:");
     bird.wait_exports("4", &["10.1.0.1/32"]);
     let runs = lab.runs("web").len();
     wait_until("checks go on", || lab.runs("web").len() > runs + 3);
+    daemon.stop();
+}
+
+#[test]
+fn a_hard_limit_on_descriptors_is_said_and_so_is_its_end() {
+    let lab = lab("hard-limit", &[]);
+    FakeBird::install(&lab);
+    let mut daemon = Daemon::start(&lab);
+    limit(&daemon, "--nofile=100:100");
+    let shortage = ["cannot open enough file descriptors", "only 100"];
+    for times in 1..=2 {
+        for number in 2..10 {
+            let prefix = format!("10.1.0.{number}/32");
+            lab.service(&format!("s{number}"), &[("ip_prefix", &prefix)]);
+        }
+        daemon.signal(libc::SIGHUP);
+        daemon.wait_lines(times, &shortage);
+        for number in 2..10 {
+            lab.remove(&format!("services/s{number}.conf"));
+        }
+        daemon.signal(libc::SIGHUP);
+        daemon.wait_lines(times, &["there are enough file descriptors again"]);
+    }
     daemon.stop();
 }
 

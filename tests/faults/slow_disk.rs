@@ -1,14 +1,36 @@
 //! A disk that takes its time: every sync holds the only thread for longer than a check may take.
 
 use std::process::Command;
+use std::time::Duration;
 
 use super::lab;
 use crate::support::daemon::{Daemon, daemon_command};
 use crate::support::fake_bird::FakeBird;
+use crate::support::{Lab, wait_until};
 
 /// What the daemon finds instead of the C library's: 0.7 s for each file.
 const SLOW: &str =
     "#include <unistd.h>\nint fdatasync(int fd) { (void)fd; usleep(700000); return 0; }\n";
+
+/// The same for each directory that is read.
+const SLOW_DIRECTORIES: &str = "#define _GNU_SOURCE\n#include <dirent.h>\n#include <dlfcn.h>\n#include <unistd.h>\n\
+    DIR *opendir(const char *name) { usleep(700000); return ((DIR *(*)(const char *))dlsym(RTLD_NEXT, \"opendir\"))(name); }\n";
+
+fn on_a_slow_disk(lab: &Lab, slow: &str) -> Daemon {
+    lab.write("slow.c", slow);
+    let library = lab.path("slow.so");
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(lab.path("slow.c"))
+        .status();
+    assert!(built.expect("cc runs").success());
+    let mut command = daemon_command(lab);
+    command.env("LD_PRELOAD", &library);
+    let daemon = Daemon::spawn(command);
+    daemon.wait_ready(lab);
+    daemon
+}
 
 #[test]
 fn a_slow_disk_delays_updates_and_calls_no_check_late() {
@@ -25,18 +47,7 @@ fn a_slow_disk_delays_updates_and_calls_no_check_late() {
         ],
     );
     let bird = FakeBird::install(&lab);
-    lab.write("slow.c", SLOW);
-    let library = lab.path("slow.so");
-    let built = Command::new("cc")
-        .args(["-shared", "-fPIC", "-o"])
-        .arg(&library)
-        .arg(lab.path("slow.c"))
-        .status();
-    assert!(built.expect("cc runs").success());
-    let mut command = daemon_command(&lab);
-    command.env("LD_PRELOAD", &library);
-    let mut daemon = Daemon::spawn(command);
-    daemon.wait_ready(&lab);
+    let mut daemon = on_a_slow_disk(&lab, SLOW);
     bird.wait_exports("4", &["10.1.0.1/32", "10.1.0.2/32"]);
     for _ in 0..4 {
         lab.answer("web", 1);
@@ -58,4 +69,41 @@ fn a_slow_disk_delays_updates_and_calls_no_check_late() {
         lines.iter().any(|line| line.contains("files written")),
         "the slow turns are reported with what they did"
     );
+}
+
+/// What became due while the loop was held up is done at once when it goes on, and not as much later again.
+#[test]
+fn what_was_due_in_a_slow_turn_is_late_by_that_turn_only() {
+    let lab = lab("slow-turn", &[("loglevel", "debug")]);
+    let check = format!("/bin/sh {} web", lab.path("check").display());
+    let settings = [
+        ("ip_prefix", "10.1.0.1/32"),
+        ("check_cmd", check.as_str()),
+        ("check_interval", "0.6"),
+        ("check_timeout", "0.5"),
+    ];
+    lab.service("web", &settings);
+    FakeBird::install(&lab);
+    let mut daemon = on_a_slow_disk(&lab, SLOW_DIRECTORIES);
+    daemon.wait_lines(2, &["BIRD reconfigured"]);
+    let passed = ["web", "check passed"];
+    let mut waits = Vec::new();
+    for _ in 0..3 {
+        // Right after a check, so that nothing but the next one wakes the loop.
+        let before = daemon.out.with(&passed).len();
+        daemon.wait_lines(before + 2, &passed);
+        daemon.signal(libc::SIGHUP);
+        let reloads = waits.len() + 1;
+        daemon.wait_lines(reloads, &["one turn of the loop"]);
+        let end = daemon.out.with(&["one turn of the loop"])[reloads - 1].0;
+        let checks = || daemon.out.with(&passed);
+        wait_until("a check after the reload", || {
+            checks().iter().any(|(at, _)| *at > end)
+        });
+        let next = checks().into_iter().find(|(at, _)| *at > end);
+        waits.extend(next.map(|(at, _)| at - end));
+    }
+    daemon.stop();
+    let least = waits.iter().min().expect("three of them");
+    assert!(*least < Duration::from_millis(300), "{waits:?}");
 }

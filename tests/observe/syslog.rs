@@ -1,6 +1,7 @@
 //! Syslog over UDP, received by a real rsyslog, or by nobody.
 
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::support::daemon::Daemon;
@@ -195,6 +196,92 @@ fn a_name_that_does_not_resolve_is_tried_again_and_holds_nothing_up() {
         .map(|pair| pair[1].at_ms - pair[0].at_ms)
         .max();
     assert!(gap.is_some_and(|gap| gap < 1000), "held up for {gap:?} ms");
+    daemon.stop();
+}
+
+/// Has the daemon of this test ask `127.0.0.1` for names, and nobody else.
+fn name_server(lab: &Lab) -> UdpSocket {
+    let resolver = "nameserver 127.0.0.1\noptions timeout:30 attempts:1\n";
+    for (name, text) in [("resolv.conf", resolver), ("nsswitch.conf", "hosts: dns\n")] {
+        let ours = lab.write(name, text);
+        let mut mount = Command::new("mount");
+        mount.arg("--bind").arg(ours).arg(format!("/etc/{name}"));
+        assert!(mount.status().expect("mount(8)").success(), "{name}");
+    }
+    sink("127.0.0.1:53")
+}
+
+fn sink(address: &str) -> UdpSocket {
+    let socket = UdpSocket::bind(address).expect("a port of this namespace");
+    let patience = Some(Duration::from_secs(20));
+    socket.set_read_timeout(patience).expect("timeout");
+    socket
+}
+
+type Query = (Vec<u8>, SocketAddr);
+
+/// The two questions about a name, for each family.
+fn queries(server: &UdpSocket, name: &str) -> Vec<Query> {
+    let mut all = Vec::new();
+    while all.len() < 2 {
+        let mut query = vec![0; 512];
+        let (length, from) = server.recv_from(&mut query).expect("a query");
+        query.truncate(length);
+        if query
+            .windows(name.len())
+            .any(|part| part == name.as_bytes())
+        {
+            all.push((query, from));
+        }
+    }
+    all
+}
+
+/// The name has this one IPv4 address.
+fn answer(server: &UdpSocket, queries: &[Query], address: [u8; 4]) {
+    for (query, from) in queries {
+        // The header, and the question: labels, a zero, type and class.
+        let labels = query[12..].iter().position(|byte| *byte == 0);
+        let end = 12 + labels.expect("a name") + 5;
+        let of_ipv4 = query[end - 3] == 1;
+        let mut reply = query[..2].to_vec();
+        reply.extend([0x81, 0x80, 0, 1, 0, u8::from(of_ipv4), 0, 0, 0, 0]);
+        reply.extend(&query[12..end]);
+        if of_ipv4 {
+            reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+            reply.extend(address);
+        }
+        server.send_to(&reply, from).expect("a reply");
+    }
+}
+
+fn look_ups(lab: &Lab) -> usize {
+    let is_one = |pid: &u32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains("--resolve-log-server")
+    };
+    lab.processes().iter().filter(|pid| is_one(pid)).count()
+}
+
+#[test]
+fn the_address_of_a_name_that_a_reload_replaced_is_not_used() {
+    let lab = logging("syslog-renamed", "before", &[]);
+    let names = name_server(&lab);
+    let (before, after) = (sink("127.0.0.2:6514"), sink("127.0.0.3:6514"));
+    let mut daemon = Daemon::start(&lab);
+    let about_before = queries(&names, "before");
+    let settings = lab.read("main.conf").replace("before", "after");
+    lab.write("main.conf", &settings);
+    daemon.signal(libc::SIGHUP);
+    let about_after = queries(&names, "after");
+    answer(&names, &about_before, [127, 0, 0, 2]);
+    wait_until("one look-up is left", || look_ups(&lab) == 1);
+    flip(&lab);
+    answer(&names, &about_after, [127, 0, 0, 3]);
+    let mut buffer = [0; 2048];
+    after.recv(&mut buffer).expect("a line at the new address");
+    before.set_nonblocking(true).expect("non-blocking");
+    assert!(before.recv(&mut buffer).is_err(), "a line at the old one");
     daemon.stop();
 }
 

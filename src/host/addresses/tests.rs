@@ -303,8 +303,9 @@ fn the_kernel_is_followed() {
         eprintln!("skipped: no network namespace can be made here, or there is no ip(8)");
         return;
     }
-    let output = Command::new("unshare")
-        .arg("-rn")
+    // Few descriptors, so that they can be used up.
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -n 100 && exec unshare -rn \"$0\" \"$@\""])
         .arg(env::current_exe().unwrap())
         .args(["--exact", "host::addresses::tests::the_kernel_is_followed"])
         .args(["--nocapture", "--test-threads=1"])
@@ -340,6 +341,23 @@ fn follow(watch: &mut Watch, interface: &str, prefix: &str, wanted: bool) {
     }
 }
 
+fn changes_outlast_a_dump_that_fails(watch: &mut Watch) {
+    assert_eq!(watch.readable().unwrap(), Change::None);
+    ip("addr del 10.9.8.1/32 dev lo");
+    watch.stale = true;
+    let all: Vec<_> = std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect();
+    assert!(
+        watch.readable().is_err(),
+        "there is no descriptor to dump with"
+    );
+    drop(all);
+    assert_eq!(watch.refresh().unwrap(), Change::Changed);
+    assert!(!covers(&watch.table, "lo", "10.9.8.1/32"));
+    assert_eq!(watch.refresh().unwrap(), Change::None);
+    ip("addr add 10.9.8.1/32 dev lo");
+    follow(watch, "lo", "10.9.8.1/32", true);
+}
+
 fn follow_the_kernel() {
     ip("link set lo up");
     ip("link add d0 type veth peer name far");
@@ -359,6 +377,7 @@ fn follow_the_kernel() {
     assert!(!covers(&watch.table, "d0", "10.9.2.2/32"));
     ip("-6 addr add 2001:db8::1/64 dev d0 nodad");
     follow(&mut watch, "d0", "2001:db8::1/128", true);
+    changes_outlast_a_dump_that_fails(&mut watch);
     ip("link set d0 down");
     follow(&mut watch, "d0", "2001:db8::/64", false);
     ip("link set d0 name d1");

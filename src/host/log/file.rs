@@ -88,9 +88,10 @@ impl LogFile {
     /// Appends one line; false if it is lost.
     pub fn line(&mut self, now: Mono, text: &str) -> bool {
         let mut metadata = self.open_metadata();
+        // Removed, or on a file system that has gone away from under it (a stale handle).
         if metadata
             .as_ref()
-            .is_some_and(|metadata| metadata.is_file() && metadata.nlink() == 0)
+            .is_none_or(|metadata| metadata.is_file() && metadata.nlink() == 0)
         {
             self.open = None;
         }

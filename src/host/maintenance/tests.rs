@@ -207,6 +207,11 @@ fn one_way_that_cannot_be_walked_does_not_touch_the_others() {
     assert!(watch.next_rescan().is_some());
     fs::write(&path, "").unwrap();
     assert_eq!(watch.readable(NOW), came(&path));
+    // A reload neither repeats it nor swallows its end.
+    watch.watch_others([path.clone(), odd], NOW);
+    assert!(watch.take_news().is_empty());
+    watch.watch_others([path], NOW);
+    assert_eq!(watch.take_news()[0].cause, None);
 }
 
 #[test]

@@ -171,6 +171,8 @@ impl Reactor {
             host,
             &port.to_string(),
         ]);
+        // The answer about a name that a reload has replaced would be taken for one about the new name.
+        self.jobs.abandon(RESOLVER);
         self.errands.insert(RESOLVER, Errand::Resolve);
         self.resolver_until = Some(self.now.mono + RESOLVE_TIMEOUT);
         let command = Command {

@@ -182,8 +182,7 @@ fn raise_descriptors(config: &Config) -> Result<(), String> {
         .map_err(|error| failed("raise the limit on open files", &error))?;
     match got < wanted {
         true => Err(format!(
-            "{at_once} checks at once need {wanted} open files and only {got} are allowed: set max_running_checks, or \
-             raise the hard limit (LimitNOFILE= of systemd)"
+            "{at_once} checks at once need {wanted} open files and only {got} are allowed"
         )),
         false => Ok(()),
     }
@@ -240,7 +239,8 @@ impl Reactor {
     /// SIGHUP: reads everything again. What is wrong changes nothing; log files are opened anew either way.
     pub(super) fn reload(&mut self) {
         let now: Now = self.now;
-        self.notify.reloading(now.mono);
+        // Of this moment: systemd takes no answer that is older than its signal.
+        self.notify.reloading(clock::now().mono);
         let loaded = probe::with(|probes| load(&self.source, probes));
         let Loaded {
             config, complaints, ..
@@ -258,12 +258,14 @@ impl Reactor {
     }
 
     fn take_over(&mut self, config: Config, warnings: Vec<Complaint>, now: Mono) {
-        if let Err(cause) = raise_descriptors(&config) {
-            self.troubles.descriptors.failed(now, || cause);
+        match raise_descriptors(&config) {
+            Ok(()) => self.troubles.descriptors.works(now),
+            Err(cause) => self.troubles.descriptors.failed(now, || cause),
         }
         self.voice
             .reconfigure(&config.daemon.log, &config.services, now);
-        self.maintenance = maintenance::Watch::new(maintenance_files(&config), now);
+        self.maintenance
+            .watch_others(maintenance_files(&config), now);
         // The engine is told everything; changes from here on come as notifications.
         let refreshed = self.addresses.refresh();
         self.take_addresses(refreshed.map(|_| Change::None));

@@ -7,14 +7,15 @@ use crate::config::DaemonConfig;
 use crate::engine::notice::Part;
 use crate::host::news::{Health, News};
 
-/// How long descriptors must suffice before a shortage counts as over.
-const DESCRIPTORS_QUIET: Duration = Duration::from_secs(60);
+/// How long the kernel must have let us wait before its trouble counts as over.
+const EVENTS_QUIET: Duration = Duration::from_secs(60);
 
 pub struct Troubles {
     pub addresses: Health,
     pub metrics: Health,
     pub history: Health,
     pub descriptors: Health,
+    pub events: Health,
 }
 
 impl Troubles {
@@ -23,7 +24,8 @@ impl Troubles {
             addresses: Health::new(Part::Addresses, Duration::ZERO),
             metrics: Health::new(metrics_part(daemon), Duration::ZERO),
             history: Health::new(history_part(daemon), Duration::ZERO),
-            descriptors: Health::new(Part::Descriptors, DESCRIPTORS_QUIET),
+            descriptors: Health::new(Part::Descriptors, Duration::ZERO),
+            events: Health::new(Part::Events, EVENTS_QUIET),
         }
     }
 
@@ -39,6 +41,7 @@ impl Troubles {
             &mut self.metrics,
             &mut self.history,
             &mut self.descriptors,
+            &mut self.events,
         ];
         all.into_iter().flat_map(Health::take_news).collect()
     }

@@ -1,5 +1,4 @@
-//! Who the process is and what it may do with a file, as the kernel judges it: faccessat(2) for the effective
-//! user.
+//! What the process may do with a file, as the kernel judges it: faccessat(2) for the effective user.
 #![allow(unsafe_code)]
 
 use std::ffi::CString;
@@ -29,10 +28,4 @@ pub fn check(path: &Path, mode: Mode) -> io::Result<()> {
     } else {
         Err(io::Error::last_os_error())
     }
-}
-
-/// The effective user id.
-pub fn effective_user() -> u32 {
-    // SAFETY: geteuid has no arguments and can't fail.
-    unsafe { libc::geteuid() }
 }

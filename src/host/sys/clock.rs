@@ -1,8 +1,8 @@
 //! Both clocks, and the local calendar.
 //!
-//! [`now`] is called once a turn of the loop. The wall clock is right beyond 2038 on targets whose `time_t`
-//! has 32 bits, as long as the kernel is (5.1 and later); the calendar of such a moment is taken from an
-//! equivalent year.
+//! [`now`] is called at the beginning and at the end of each turn of the loop. The wall clock is right beyond 2038
+//! on targets whose `time_t` has 32 bits, as long as the kernel is (5.1 and later); the calendar of such a moment is
+//! taken from an equivalent year.
 #![allow(unsafe_code)]
 
 use std::mem::MaybeUninit;

@@ -69,9 +69,3 @@ pub fn peer_uid(stream: &UnixStream) -> io::Result<u32> {
     }
     Ok(credentials.uid)
 }
-
-/// The effective user of this process.
-pub fn own_uid() -> u32 {
-    // SAFETY: no pointers are involved, and the call can't fail.
-    unsafe { libc::geteuid() }
-}

@@ -89,6 +89,10 @@ fn trouble(part: &Part) -> (String, &'static str) {
             "open enough file descriptors".to_string(),
             "checks beyond the limit fail: raise it (LimitNOFILE, ulimit -n) or set max_running_checks",
         ),
+        Part::Events => (
+            "wait for events".to_string(),
+            "everything is looked at a hundred times a second instead (has somebody lowered the limit on open files?)",
+        ),
     }
 }
 
@@ -109,6 +113,7 @@ fn over(part: &Part, lost: u64) -> String {
         }
         Part::StatusSocket => "the status socket answers again".to_string(),
         Part::Descriptors => "there are enough file descriptors again".to_string(),
+        Part::Events => "events are waited for again".to_string(),
     };
     format!("{again}{lost}")
 }

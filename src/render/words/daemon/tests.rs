@@ -105,6 +105,7 @@ fn troubles_of_the_host_and_their_end() {
         Part::Maintenance("/d".into()),
         Part::StatusSocket,
         Part::Descriptors,
+        Part::Events,
     ];
     for part in parts {
         let cause = "no\nspace".to_string();
