@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::check::{family_switch, why_no_history};
-use super::facts::{Facts, Place, parent, quoted_path};
+use super::facts::{Facts, Place, names_directory, parent, quoted_path};
 use super::prefixes::Claim;
 use super::read::Reader;
 use super::settings::{self, Setting};
@@ -110,7 +110,7 @@ fn prefix_file_rules(
 ) {
     let setting = rows.prefix_file;
     let shown = quoted_path(file);
-    if file.file_name().is_none() || file.as_os_str().as_encoded_bytes().ends_with(b"/") {
+    if names_directory(file) {
         return reader.error(setting, format!("{shown} is a directory"));
     }
     let target = (facts.probes.target)(file);

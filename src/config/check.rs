@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use super::complaints::Complaints;
 use super::document::{Document, View};
-use super::facts::{Facts, Place, Probes, parent, quoted_path};
+use super::facts::{Facts, Place, Probes, names_directory, parent, quoted_path};
 use super::names::Names;
 use super::read::Reader;
 use super::settings::{self, DAEMON_SECTION, DEFAULT_SECTION, Kept, Setting};
@@ -104,7 +104,9 @@ fn pidfile(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> PathBuf {
     };
     let place = facts.place(&path);
     let why = match place {
-        Place::File { .. } | Place::Missing => facts.why_not_usable(&parent(&path)),
+        Place::File { .. } | Place::Missing if !names_directory(&path) => {
+            facts.why_not_usable(&parent(&path))
+        }
         _ => facts.why_not_writable(&path),
     };
     match place {
