@@ -299,3 +299,15 @@ fn warnings_about_a_service_do_not_stop_the_start() {
         [""; 0]
     );
 }
+
+#[test]
+fn a_list_of_rubbish_is_not_read_to_its_end() {
+    for word in ["10.0.0.1,", "x ", "::1\n "] {
+        let list = word.repeat(5000);
+        let (config, lines) = checked(&format!("[s]\ncheck_cmd = /bin/true\nip_prefix = {list}\n"));
+        assert_eq!(config, None);
+        assert!(lines.len() <= 2 * MAX_PREFIXES, "{}", lines.len());
+        let end = "ip_prefix: more than 1000 prefixes: make several services of them";
+        assert!(lines.iter().any(|line| line.ends_with(end)), "{word}");
+    }
+}
