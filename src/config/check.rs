@@ -23,6 +23,8 @@ use super::{
 const MAX_SERVICES: usize = 50_000;
 /// Bytes of all their values together: a kilobyte for each. [DEFAULT] and references can make far more of a small file.
 const MAX_VALUES: usize = 50 << 20;
+/// Bytes of the name of a service: about all that a line of syslog has room for.
+const MAX_NAME: usize = 1000;
 /// Complaints after which nothing is suggested any more: each suggestion looks at every known name.
 const MAX_SUGGESTIONS: usize = 1000;
 
@@ -53,6 +55,7 @@ pub fn check(
         services.push(Rc::new(service));
         unknown_options(view, &names, complaints);
         mistaken_section(view, complaints);
+        impossible_name(view, complaints);
         if bytes > MAX_VALUES {
             let message =
                 format!("up to here the values of all services have more than {MAX_VALUES} bytes");
@@ -299,6 +302,19 @@ fn unknown_options(view: View<'_>, used: &Names, complaints: &mut Complaints) {
             },
         };
         complaints.warn(entry.origin, view.name(), key, message);
+    }
+}
+
+/// The name goes into the environment of each run, into every line of the log, and into labels.
+fn impossible_name(view: View<'_>, complaints: &mut Complaints) {
+    let origin = view.section.origin;
+    if view.name().contains('\0') {
+        let message = "a NUL character is in the name".to_string();
+        complaints.error(origin, view.name(), "", message);
+    }
+    if view.name().len() > MAX_NAME {
+        let message = format!("the name has more than {MAX_NAME} bytes");
+        complaints.error(origin, view.name(), "", message);
     }
 }
 

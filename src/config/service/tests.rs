@@ -311,3 +311,25 @@ fn a_list_of_rubbish_is_not_read_to_its_end() {
         assert!(lines.iter().any(|line| line.ends_with(end)), "{word}");
     }
 }
+
+#[test]
+fn a_name_that_no_run_can_be_told_is_refused() {
+    let named = |name: &str| {
+        let (config, lines) = checked(&format!(
+            "[{name}]\ncheck_cmd = /bin/true\nip_prefix = 10.0.0.1\n"
+        ));
+        assert_eq!(config.is_some(), lines.is_empty());
+        lines.join("\n")
+    };
+    assert_eq!(
+        named("a\0b"),
+        "f:1: [a\\u{0}b]: a NUL character is in the name"
+    );
+    assert_eq!(named(&"a".repeat(1000)), "");
+    let long = named(&"a".repeat(1001));
+    assert!(
+        long.ends_with("...]: the name has more than 1000 bytes"),
+        "{long}"
+    );
+    assert!(long.len() < 200);
+}
