@@ -137,10 +137,12 @@ fn history_of(prefix_file: &Path) -> PathBuf {
 
 /// Names that BIRD's language has taken, as far as somebody might choose them: `define filter = ...` is a
 /// syntax error.
-const KEYWORDS: [&str; 52] = [
+const KEYWORDS: [&str; 59] = [
     "accept",
     "advertise",
+    "all",
     "allow",
+    "area",
     "as",
     "bfd",
     "bgp",
@@ -157,9 +159,11 @@ const KEYWORDS: [&str; 52] = [
     "for",
     "from",
     "function",
+    "global",
     "if",
     "import",
     "interface",
+    "ip",
     "ipv4",
     "ipv6",
     "kernel",
@@ -176,6 +180,7 @@ const KEYWORDS: [&str; 52] = [
     "pair",
     "path",
     "prefix",
+    "primary",
     "private",
     "protocol",
     "public",
@@ -184,7 +189,9 @@ const KEYWORDS: [&str; 52] = [
     "route",
     "router",
     "routes",
+    "scope",
     "set",
+    "source",
     "static",
     "string",
     "table",
