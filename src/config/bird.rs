@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::check::{family_switch, why_no_history};
-use super::facts::{Facts, Place, parent, quoted_path};
+use super::facts::{Facts, Place, names_directory, parent, quoted_path};
 use super::prefixes::Claim;
 use super::read::Reader;
 use super::settings::{self, Setting};
@@ -110,7 +110,7 @@ fn prefix_file_rules(
 ) {
     let setting = rows.prefix_file;
     let shown = quoted_path(file);
-    if file.file_name().is_none() || file.as_os_str().as_encoded_bytes().ends_with(b"/") {
+    if names_directory(file) {
         return reader.error(setting, format!("{shown} is a directory"));
     }
     let target = (facts.probes.target)(file);
@@ -137,10 +137,12 @@ fn history_of(prefix_file: &Path) -> PathBuf {
 
 /// Names that BIRD's language has taken, as far as somebody might choose them: `define filter = ...` is a
 /// syntax error.
-const KEYWORDS: [&str; 52] = [
+const KEYWORDS: [&str; 59] = [
     "accept",
     "advertise",
+    "all",
     "allow",
+    "area",
     "as",
     "bfd",
     "bgp",
@@ -157,9 +159,11 @@ const KEYWORDS: [&str; 52] = [
     "for",
     "from",
     "function",
+    "global",
     "if",
     "import",
     "interface",
+    "ip",
     "ipv4",
     "ipv6",
     "kernel",
@@ -176,6 +180,7 @@ const KEYWORDS: [&str; 52] = [
     "pair",
     "path",
     "prefix",
+    "primary",
     "private",
     "protocol",
     "public",
@@ -184,7 +189,9 @@ const KEYWORDS: [&str; 52] = [
     "route",
     "router",
     "routes",
+    "scope",
     "set",
+    "source",
     "static",
     "string",
     "table",

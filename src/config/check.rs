@@ -9,11 +9,11 @@ use std::rc::Rc;
 
 use super::complaints::Complaints;
 use super::document::{Document, View};
-use super::facts::{Facts, Place, Probes, parent, quoted_path};
+use super::facts::{Facts, Place, Probes, names_directory, parent, quoted_path};
 use super::names::Names;
 use super::read::Reader;
 use super::settings::{self, DAEMON_SECTION, DEFAULT_SECTION, Kept, Setting};
-use super::text::printable;
+use super::text::{printable, short};
 use super::{
     CommandLine, Config, DaemonConfig, Family, Level, LogConfig, MetricsConfig, ServiceConfig,
     SyslogConfig, SyslogFormat, bird, expand, hint, prefixes, service,
@@ -23,6 +23,8 @@ use super::{
 const MAX_SERVICES: usize = 50_000;
 /// Bytes of all their values together: a kilobyte for each. [DEFAULT] and references can make far more of a small file.
 const MAX_VALUES: usize = 50 << 20;
+/// Bytes of the name of a service: about all that a line of syslog has room for.
+const MAX_NAME: usize = 1000;
 /// Complaints after which nothing is suggested any more: each suggestion looks at every known name.
 const MAX_SUGGESTIONS: usize = 1000;
 
@@ -53,10 +55,14 @@ pub fn check(
         services.push(Rc::new(service));
         unknown_options(view, &names, complaints);
         mistaken_section(view, complaints);
+        impossible_name(view, complaints);
         if bytes > MAX_VALUES {
             let message =
                 format!("up to here the values of all services have more than {MAX_VALUES} bytes");
             complaints.error(view.section.origin, view.name(), "", message);
+            break;
+        }
+        if complaints.too_many() {
             break;
         }
     }
@@ -104,7 +110,9 @@ fn pidfile(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> PathBuf {
     };
     let place = facts.place(&path);
     let why = match place {
-        Place::File { .. } | Place::Missing => facts.why_not_usable(&parent(&path)),
+        Place::File { .. } | Place::Missing if !names_directory(&path) => {
+            facts.why_not_usable(&parent(&path))
+        }
         _ => facts.why_not_writable(&path),
     };
     match place {
@@ -297,6 +305,19 @@ fn unknown_options(view: View<'_>, used: &Names, complaints: &mut Complaints) {
     }
 }
 
+/// The name goes into the environment of each run, into every line of the log, and into labels.
+fn impossible_name(view: View<'_>, complaints: &mut Complaints) {
+    let origin = view.section.origin;
+    if view.name().contains('\0') {
+        let message = "a NUL character is in the name".to_string();
+        complaints.error(origin, view.name(), "", message);
+    }
+    if view.name().len() > MAX_NAME {
+        let message = format!("the name has more than {MAX_NAME} bytes");
+        complaints.error(origin, view.name(), "", message);
+    }
+}
+
 /// A section that nobody meant as a service: `[Daemon]`, `[default]`.
 fn mistaken_section(view: View<'_>, complaints: &mut Complaints) {
     if complaints.count() > MAX_SUGGESTIONS {
@@ -310,7 +331,7 @@ fn mistaken_section(view: View<'_>, complaints: &mut Complaints) {
     if !whole {
         let message = format!(
             "this is taken for a service called {}: did you mean [{meant}]?",
-            printable(view.name())
+            printable(&short(view.name()))
         );
         complaints.warn(view.section.origin, view.name(), "", message);
     }

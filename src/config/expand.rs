@@ -9,13 +9,13 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::lower::lower;
-use super::text::quoted;
+use super::text::{printable, quoted, short};
 
 /// As Python's `MAX_INTERPOLATION_DEPTH`.
 const MAX_DEPTH: u32 = 10;
 /// References followed for one value. A long command line has a handful.
 const MAX_REFERENCES: u32 = 1000;
-/// Bytes of one expanded value: twice what the kernel takes as a single argument (MAX_ARG_STRLEN).
+/// Bytes of one value: twice what the kernel takes as a single argument (MAX_ARG_STRLEN).
 pub const MAX_EXPANDED: usize = 256 * 1024;
 
 /// Why a value can't be expanded.
@@ -43,7 +43,7 @@ impl fmt::Display for Trouble {
             Trouble::Missing(name) => write!(
                 f,
                 "cannot expand %({})s: that option is set neither in this section nor in [DEFAULT]",
-                super::text::printable(name)
+                printable(&short(name))
             ),
             Trouble::TooDeep => write!(
                 f,
@@ -51,7 +51,7 @@ impl fmt::Display for Trouble {
             ),
             Trouble::TooLarge => write!(
                 f,
-                "references expand to more than {MAX_EXPANDED} bytes or follow more than {MAX_REFERENCES} others"
+                "a value of more than {MAX_EXPANDED} bytes, or of more than {MAX_REFERENCES} references"
             ),
         }
     }
@@ -63,7 +63,10 @@ pub fn expand<'a>(
     lookup: impl Fn(&str) -> Option<&'a str>,
 ) -> Result<Cow<'a, str>, Trouble> {
     if !raw.contains('%') {
-        return Ok(Cow::Borrowed(raw));
+        return match raw.len() > MAX_EXPANDED {
+            true => Err(Trouble::TooLarge),
+            false => Ok(Cow::Borrowed(raw)),
+        };
     }
     let mut work = Work {
         out: String::with_capacity(raw.len()),

@@ -147,6 +147,7 @@ impl<'p> Facts<'p> {
             }
             Place::Directory { .. } => Some(format!("{shown} is a directory")),
             Place::Hidden(cause) => Some(format!("cannot look at {shown}: {cause}")),
+            Place::Missing if names_directory(file) => Some(format!("{shown} is a directory")),
             Place::Missing => {
                 let target = (self.probes.target)(file);
                 self.why_not_usable(&parent(&target))
@@ -167,6 +168,13 @@ pub fn parent(file: &Path) -> PathBuf {
         Some(parent) => parent.to_path_buf(),
         None => PathBuf::from("/"),
     }
+}
+
+/// Whether the path says itself that it is no file: `a/`, `a/.`, `..`.
+pub fn names_directory(path: &Path) -> bool {
+    let whole = path.as_os_str().as_encoded_bytes();
+    let name = path.file_name();
+    name.is_none_or(|name| !whole.ends_with(name.as_encoded_bytes()))
 }
 
 pub fn quoted_path(path: &Path) -> String {

@@ -1,14 +1,16 @@
 //! Numbers and booleans as Python spells them, since existing files were written for it.
 //!
 //! `int()` and `float()` take a sign, leading zeros and single underscores between digits; `float()` also
-//! takes `.5`, `5.` and `1e1`. Digits of other scripts, which Python takes too, are refused. Pure functions
-//! from text.
+//! takes `.5`, `5.` and `1e1`. White space around a number is nothing, so that it may stand on a line of its own
+//! below its name. Digits of other scripts, which Python takes too, are refused. Pure functions from text.
 //!
 //! Numbers with a fraction are read and written here, since the standard library brings 25 kB of tables and
 //! code for every number there can be. Of those that can be a span of time each becomes the very same one;
 //! of much larger and smaller ones only the size is right, so that they can be refused.
 
 use std::ops::RangeInclusive;
+
+use super::text::strip;
 
 /// Digits that count. What is done with them below has to fit into 128 bits.
 const MAX_DIGITS: u32 = 18;
@@ -25,6 +27,10 @@ const EXPONENT_BIAS: u32 = 1023;
 
 /// What `int(text)` of Python is; if it is huge, some other huge number.
 pub fn whole(text: &str) -> Option<i128> {
+    integer(strip(text))
+}
+
+fn integer(text: &str) -> Option<i128> {
     let (negative, digits) = sign(text);
     let allowed = |byte: u8| byte.is_ascii_digit() || byte == b'_';
     if digits.is_empty() || !digits.bytes().all(allowed) || !underscores_between_digits(digits) {
@@ -39,7 +45,7 @@ pub fn whole(text: &str) -> Option<i128> {
 
 /// What `float(text)` of Python is, `nan` and `inf` included.
 pub fn float(text: &str) -> Option<f64> {
-    let (negative, unsigned) = sign(text);
+    let (negative, unsigned) = sign(strip(text));
     let is = |word: &str| unsigned.eq_ignore_ascii_case(word);
     let number = if is("nan") {
         f64::NAN
@@ -56,7 +62,7 @@ pub fn float(text: &str) -> Option<f64> {
 /// `DIGITS.DIGITSeEXPONENT` without the parts that may be left out, and with underscores.
 fn decimal(text: &str) -> Option<f64> {
     let (mantissa, mut places) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, whole(exponent)?),
+        Some((mantissa, exponent)) => (mantissa, integer(exponent)?),
         None => (text, 0),
     };
     let (mut digits, mut counted, mut left_out) = (0, 0, false);

@@ -9,6 +9,7 @@ use super::ServiceConfig;
 use super::complaints::Complaints;
 use super::document::{Document, Origin, View};
 use super::settings::{self, DAEMON_SECTION};
+use super::text::{printable, short};
 use crate::sorted::order;
 
 /// One use of a prefix.
@@ -34,12 +35,13 @@ impl Claim<'_> {
 
     /// "of [name] (file:line)".
     fn owner(&self, document: &Document) -> String {
-        let name = super::text::printable(self.section);
+        let section = short(self.section);
+        let name = printable(&section);
         if self.dummy {
             return "the dummy prefix".to_string();
         }
         let file = &document.files[self.origin.file as usize];
-        let file = super::text::printable(file);
+        let file = printable(file);
         format!("the prefix of [{name}] ({file}:{})", self.origin.line)
     }
 }

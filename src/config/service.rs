@@ -109,9 +109,9 @@ fn prefixes(reader: &mut Reader<'_, '_>, service: &mut ServiceConfig, enabled: [
         return;
     };
     let (mut found, mut texts) = (Vec::new(), Vec::new());
-    let mut any = false;
+    let mut words = 0;
     for word in listed(&text) {
-        any = true;
+        words += 1;
         match prefix::parse(word) {
             Err(why) => reader.refuse(setting, word, &why.to_string()),
             Ok(prefix) if !enabled[Family::of(&prefix).index()] => {
@@ -124,14 +124,14 @@ fn prefixes(reader: &mut Reader<'_, '_>, service: &mut ServiceConfig, enabled: [
                 texts.push(word.to_string());
             }
         }
-        if found.len() > MAX_PREFIXES {
+        if words > MAX_PREFIXES {
             let message =
                 format!("more than {MAX_PREFIXES} prefixes: make several services of them");
             reader.error(setting, message);
             return;
         }
     }
-    if !any {
+    if words == 0 {
         reader.error(setting, "names no prefix".to_string());
     }
     let same = |(prefix, text): (&IpNetwork, &String)| *text == prefix.to_string();

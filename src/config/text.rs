@@ -47,12 +47,17 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// The text in quotes, printable and cut to a length that fits into a message.
-pub fn quoted(text: &str) -> String {
+/// The text, cut to a length that fits into a message.
+pub fn short(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(SHOWN_CHARS) {
-        None => format!("'{}'", printable(text)),
-        Some((end, _)) => format!("'{}...'", printable(&text[..end])),
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}...", &text[..end])),
     }
+}
+
+/// The text in quotes, short and printable.
+pub fn quoted(text: &str) -> String {
+    format!("'{}'", printable(&short(text)))
 }
 
 /// Marks that make a terminal show text in another order than it is stored.

@@ -160,13 +160,21 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Up to the next `;`, or to the next `define`, which stands in no other statement: what comes before it may be
+    /// a filter or a function, whose end is not a `;`.
     fn rest_of_statement(&mut self) {
-        while let Some(token) = self.lexer.next() {
-            if token == Token::Mark(b';') {
-                return;
+        loop {
+            let before = self.lexer.at;
+            match self.lexer.next() {
+                Some(Token::Mark(b';')) => return,
+                Some(Token::Word(b"define")) => {
+                    self.lexer.at = before;
+                    return self.complain(|| "no ';' in front of a define".to_string());
+                }
+                Some(_) => (),
+                None => return self.complain(|| "a statement without end".to_string()),
             }
         }
-        self.complain(|| "a statement without end".to_string());
     }
 
     /// What follows `define`.

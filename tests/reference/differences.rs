@@ -162,6 +162,11 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         way: OnlyOursRefuses,
+        reason: "SPEC 3: the name of the service is in the environment of each run, which can hold no NUL",
+        cases: &["nul-in-section"],
+    },
+    Difference {
+        way: OnlyOursRefuses,
         reason: "SPEC 2: settings that the reference does not know",
         cases: &[
             "[s] shared_prefix = x",

@@ -62,6 +62,7 @@ const REPLACED: &[(&str, &str, &str)] = &[
     ("quoted-section", "[s]", "[\"s\"]"),
     ("percent-section", "[s]", "[50%]"),
     ("hash-section", "[s]", "[#s]"),
+    ("nul-in-section", "[s]", "[a\0b]"),
 ];
 
 /// Sections that lack something, or that nobody meant as services.

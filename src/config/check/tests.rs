@@ -167,6 +167,18 @@ fn every_bad_value_of_the_daemon_is_refused() {
         ),
         ("pidfile = /run", "[daemon] pidfile: '/run' is a directory"),
         (
+            "pidfile = /missing/",
+            "[daemon] pidfile: '/missing/' is a directory",
+        ),
+        (
+            "log_file = /missing/.",
+            "[daemon] log_file: '/missing/.' is a directory",
+        ),
+        (
+            "bird_conf = /missing/.",
+            "[daemon] bird_conf: '/missing/.' is a directory",
+        ),
+        (
             "loglevel = verbose",
             "[daemon] loglevel: 'verbose' is not debug, info, warning, error or critical",
         ),

@@ -109,6 +109,9 @@ fn neither_time_nor_memory_explodes() {
         Ok(MAX_EXPANDED)
     );
     assert_eq!(with(&[("a", long)], "%(a)s%(a)s."), Err(Trouble::TooLarge));
+    let longer: &'static str = Box::leak("x".repeat(MAX_EXPANDED + 1).into_boxed_str());
+    assert!(with(&[], &longer[1..]).is_ok());
+    assert_eq!(with(&[], longer), Err(Trouble::TooLarge));
 }
 
 #[test]

@@ -11,13 +11,15 @@ fn whole_numbers_are_pythons() {
         ("1_0", 10),
         ("-0", 0),
         ("1_2_3", 123),
+        ("\n5", 5),
+        ("\u{a0} -5\x1c", -5),
     ];
     for (text, number) in good {
         assert_eq!(whole(text), Some(number), "{text}");
     }
     for text in [
         "", "+", "-", "2.0", "1e1", "0x2", "_1", "1_", "1__0", "+_1", "1 0", "٣", "--1", "+-1",
-        "nan",
+        "nan", " ", "+ 5",
     ] {
         assert_eq!(whole(text), None, "{text}");
     }
@@ -40,6 +42,7 @@ fn floats_are_pythons() {
         ("1e+2", 100.0),
         ("1e1_0", 1e10),
         ("0", 0.0),
+        ("\n\n 5.5 ", 5.5),
     ];
     for (text, number) in good {
         assert_eq!(float(text), Some(number), "{text}");
@@ -50,7 +53,7 @@ fn floats_are_pythons() {
     assert!(float("NaN").is_some_and(f64::is_nan));
     let bad = [
         "", "+", ".", "e1", "1e", "1_", "_1", "1__0", "1_.5", "1._5", "0x1p3", "1 0", "10s", "1,5",
-        "٣", "++1",
+        "٣", "++1", "1e 5", "1 e5", "- 5",
     ];
     for text in bad {
         assert_eq!(float(text), None, "{text}");

@@ -299,3 +299,37 @@ fn warnings_about_a_service_do_not_stop_the_start() {
         [""; 0]
     );
 }
+
+#[test]
+fn a_list_of_rubbish_is_not_read_to_its_end() {
+    for word in ["10.0.0.1,", "x ", "::1\n "] {
+        let list = word.repeat(5000);
+        let (config, lines) = checked(&format!("[s]\ncheck_cmd = /bin/true\nip_prefix = {list}\n"));
+        assert_eq!(config, None);
+        assert!(lines.len() <= 2 * MAX_PREFIXES, "{}", lines.len());
+        let end = "ip_prefix: more than 1000 prefixes: make several services of them";
+        assert!(lines.iter().any(|line| line.ends_with(end)), "{word}");
+    }
+}
+
+#[test]
+fn a_name_that_no_run_can_be_told_is_refused() {
+    let named = |name: &str| {
+        let (config, lines) = checked(&format!(
+            "[{name}]\ncheck_cmd = /bin/true\nip_prefix = 10.0.0.1\n"
+        ));
+        assert_eq!(config.is_some(), lines.is_empty());
+        lines.join("\n")
+    };
+    assert_eq!(
+        named("a\0b"),
+        "f:1: [a\\u{0}b]: a NUL character is in the name"
+    );
+    assert_eq!(named(&"a".repeat(1000)), "");
+    let long = named(&"a".repeat(1001));
+    assert!(
+        long.ends_with("...]: the name has more than 1000 bytes"),
+        "{long}"
+    );
+    assert!(long.len() < 200);
+}

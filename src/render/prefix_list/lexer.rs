@@ -122,6 +122,11 @@ impl<'a> Lexer<'a> {
                         }
                     }
                 }
+                // The end of a block, which needs no blank behind it.
+                b'}' => {
+                    self.at += 1;
+                    break;
+                }
                 _ => self.at += 1,
             }
         }

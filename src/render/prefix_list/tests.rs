@@ -261,6 +261,18 @@ fn wrong_statements_are_named() {
             "define X = [ 10.0.0.1/32 ]; protocol device { }",
             "'protocol' where",
         ),
+        (
+            "filter f { accept; } define X = [ 10.0.0.1/32 ];",
+            "'filter' where",
+        ),
+        (
+            "function f() { return 1; }define X = [ 10.0.0.1/32 ];",
+            "'function' where",
+        ),
+        (
+            "define A = 5 define X = [ 10.0.0.1/32 ];",
+            "no ';' in front of a define",
+        ),
         ("define X = [ 10.0.0.1/32 ]; ]", "']' where a define"),
         ("define X = [ 10.0.0.1/32 ]; define", "without a name"),
         ("define X = [ 10.0.0.1/32 ]; define Y", "no '='"),
