@@ -284,7 +284,10 @@ impl Reactor {
             self.resolve(&host, port);
         }
         if std::mem::take(&mut self.status_changed) {
-            let line = table::counts_line(&status::summary(&mut self.engine.states()));
+            let mut line = table::counts_line(&status::summary(&mut self.engine.states()));
+            if self.engine.has_trouble() {
+                line.push_str("; BIRD does not have what the checks ask for");
+            }
             self.notify.status(self.now.mono, &line);
         }
     }

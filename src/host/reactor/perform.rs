@@ -50,7 +50,12 @@ impl Reactor {
                 Action::Say(notice) => {
                     self.status_changed |= matches!(
                         notice.what,
-                        What::StateChanged { .. } | What::Reloaded { .. }
+                        What::StateChanged { .. }
+                            | What::Reloaded { .. }
+                            | What::ReconfigureFailed { .. }
+                            | What::ReconfigureRecovered { .. }
+                            | What::FileFailed { .. }
+                            | What::FileRecovered { .. }
                     );
                     if self.voice.wants(&notice) {
                         self.unsaid.push(notice);
