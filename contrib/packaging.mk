@@ -28,8 +28,9 @@ TARGETS ?= $(DEFAULT_TARGET)
 # A release archive has the binary beside Cargo.toml, a source tree below target/.
 BIN ?= $(firstword $(wildcard $(NAME)) $(CARGO_TARGET_DIR)/release/$(NAME))
 
-# Units and scripts name the default places; this names those of this installation.
-AT_PREFIX = sed -e 's|/usr/sbin/$(NAME)|$(SBINDIR)/$(NAME)|g' -e 's|/usr/lib/$(NAME)/|$(LIBDIR)/$(NAME)/|g'
+# Units, manual pages and the configuration name the default places; this names those of this installation.
+AT_PREFIX = sed -e 's|/usr/sbin/$(NAME)|$(SBINDIR)/$(NAME)|g' -e 's|/usr/lib/$(NAME)/|$(LIBDIR)/$(NAME)/|g' \
+    -e 's|/usr/share/doc/$(NAME)/|$(DOCDIR)/|g'
 
 UNITS := $(NAME).service $(NAME)-withdraw.service $(NAME)-prefixes.service
 DROP_INS := 10-anycast-run-now.conf 10-anycast-prefixes.conf 20-allow-ping.conf 20-allow-sudo.conf
@@ -52,8 +53,8 @@ install: ## into DESTDIR, below PREFIX (/usr) and SYSCONFDIR (/etc)
 	install -D -m 644 contrib/systemd/$(NAME).sysusers '$(DESTDIR)$(LIBDIR)/sysusers.d/$(NAME).conf'
 	install -D -m 644 contrib/systemd/$(NAME).tmpfiles '$(DESTDIR)$(LIBDIR)/tmpfiles.d/$(NAME).conf'
 	install -d -m 755 '$(DESTDIR)$(MANDIR)/man8' '$(DESTDIR)$(MANDIR)/man5'
-	gzip -9nc contrib/man/$(NAME).8 >'$(DESTDIR)$(MANDIR)/man8/$(NAME).8.gz'
-	gzip -9nc contrib/man/$(NAME).conf.5 >'$(DESTDIR)$(MANDIR)/man5/$(NAME).conf.5.gz'
+	$(AT_PREFIX) contrib/man/$(NAME).8 | gzip -9nc >'$(DESTDIR)$(MANDIR)/man8/$(NAME).8.gz'
+	$(AT_PREFIX) contrib/man/$(NAME).conf.5 | gzip -9nc >'$(DESTDIR)$(MANDIR)/man5/$(NAME).conf.5.gz'
 	chmod 644 '$(DESTDIR)$(MANDIR)/man8/$(NAME).8.gz' '$(DESTDIR)$(MANDIR)/man5/$(NAME).conf.5.gz'
 	install -D -m 644 contrib/completions/$(NAME).bash \
 	    '$(DESTDIR)$(DATADIR)/bash-completion/completions/$(NAME)'
@@ -64,11 +65,12 @@ install: ## into DESTDIR, below PREFIX (/usr) and SYSCONFDIR (/etc)
 	    install -d -m 755 '$(DESTDIR)$(DOCDIR)/examples'/$$directory && \
 	    install -m 644 contrib/$$directory/* '$(DESTDIR)$(DOCDIR)/examples'/$$directory/ || exit 1; done
 	install -m 644 contrib/debian/sudoers '$(DESTDIR)$(DOCDIR)/examples/sudoers'
-	install -m 644 contrib/debian/$(NAME).conf '$(DESTDIR)$(DOCDIR)/examples/$(NAME).conf'
+	$(AT_PREFIX) contrib/debian/$(NAME).conf >'$(DESTDIR)$(DOCDIR)/examples/$(NAME).conf'
+	chmod 644 '$(DESTDIR)$(DOCDIR)/examples/$(NAME).conf'
 	install -d -m 755 '$(DESTDIR)$(SYSCONFDIR)/$(NAME).d'
 	@# What an operator has written stays.
 	test -e '$(DESTDIR)$(SYSCONFDIR)/$(NAME).conf' || \
-	    install -m 644 contrib/debian/$(NAME).conf '$(DESTDIR)$(SYSCONFDIR)/$(NAME).conf'
+	    install -m 644 '$(DESTDIR)$(DOCDIR)/examples/$(NAME).conf' '$(DESTDIR)$(SYSCONFDIR)/$(NAME).conf'
 
 cross: ## static binary for TARGET; without one, the list of targets
 	@test -n '$(TARGET)' || { contrib/cross/build --list; exit 1; }

@@ -49,7 +49,8 @@ install_bird() {
 
 build() {
     if [ -z "${PROGRAM:-}" ]; then
-        have cargo || die "cargo is missing: install Rust, or name a binary in PROGRAM"
+        have cargo || die "cargo is missing: install Rust 1.85 or later (https://rustup.rs), or name a binary in PROGRAM"
+        have cc || die "cc is missing: install gcc and libc6-dev, or name a binary in PROGRAM"
         echo "demo: building"
         cargo build --release --locked --quiet
         PROGRAM=$(cargo metadata --format-version 1 --no-deps --offline | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')

@@ -258,7 +258,7 @@ fn included(
     let exists = matches!(facts.place(file), Place::File { .. });
     if exists && (facts.probes.known_to_bird)(socket, variable) == Some(false) {
         let message = format!(
-            "the running BIRD knows no constant {variable}: does its configuration include {}?",
+            "the running BIRD knows no constant {variable}: has it read a configuration that includes {}?",
             quoted_path(file)
         );
         reader.warn(rows.prefix_file, message);

@@ -374,10 +374,11 @@ impl Engine {
             }
         }
         if self.stage == Stage::Over {
+            let bird_knows = self.routes.bird_knows() && self.customs.finished();
             self.desk.say(What::Stopped {
                 uptime: now.since(self.started),
+                bird_knows,
             });
-            let bird_knows = self.routes.bird_knows() && self.customs.finished();
             self.desk.act(Action::Exit { bird_knows });
         }
     }

@@ -62,6 +62,8 @@ pub enum What {
     },
     Stopped {
         uptime: Duration,
+        /// Whether every BIRD has taken what stands in the files.
+        bird_knows: bool,
     },
     Reloaded {
         added: usize,
@@ -75,10 +77,11 @@ pub enum What {
     RunNow {
         services: usize,
     },
-    /// A turn of the loop that took so long that checks may have been late.
+    /// A turn of the loop that took so long that checks may have been late; `unsaid` more since the last mention.
     SlowTurn {
         took: Duration,
         handled: String,
+        unsaid: u32,
     },
 
     // A service (`about` is set).

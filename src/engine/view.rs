@@ -36,6 +36,14 @@ impl Engine {
         services.map(|service| (service.status(), service.maintenance))
     }
 
+    /// Whether some prefix file, or its BIRD, cannot be made to say what the checks ask for.
+    pub fn has_trouble(&self) -> bool {
+        let mut views = Family::ALL
+            .into_iter()
+            .filter_map(|family| self.family_view(family));
+        views.any(|view| view.trouble.is_some())
+    }
+
     fn view(&self, id: ServiceId) -> Option<ServiceView<'_>> {
         let service: &Service = self.services.get(id)?;
         let config = &service.config;

@@ -6,6 +6,7 @@
 
 mod hear;
 mod perform;
+mod slow_turns;
 mod start;
 mod troubles;
 mod voice;
@@ -35,13 +36,12 @@ use crate::render::bird_reply::ReplyReader;
 use crate::render::{metrics, status, table};
 use crate::sorted::Map;
 use crate::time::{Mono, Now};
+use slow_turns::SlowTurns;
 use troubles::Troubles;
 use voice::Voice;
 
 pub use start::{RESOLVE_OPTION, run};
 
-/// A turn that takes longer than this may have made checks late, and is reported.
-const SLOW_TURN: Duration = Duration::from_millis(100);
 /// How soon the addresses are asked for again after the kernel could not tell them.
 const ADDRESSES_RETRY: Duration = Duration::from_secs(1);
 /// How long the look-up of the log server may take: the resolver's own time-outs are 5 s for each of its servers.
@@ -96,6 +96,7 @@ pub struct Reactor {
     troubles: Troubles,
     /// What this turn handled, for the report of a slow one.
     handled: Handled,
+    slow_turns: SlowTurns,
     status_changed: bool,
     /// SIGTERM or SIGINT has come: nothing is read again.
     stopping: bool,
@@ -284,7 +285,10 @@ impl Reactor {
             self.resolve(&host, port);
         }
         if std::mem::take(&mut self.status_changed) {
-            let line = table::counts_line(&status::summary(&mut self.engine.states()));
+            let mut line = table::counts_line(&status::summary(&mut self.engine.states()));
+            if self.engine.has_trouble() {
+                line.push_str("; BIRD does not have what the checks ask for");
+            }
             self.notify.status(self.now.mono, &line);
         }
     }
@@ -304,7 +308,7 @@ impl Reactor {
     fn report_turn(&mut self) {
         let began = std::mem::replace(&mut self.now, clock::now()).mono;
         let took = self.now.mono.since(began);
-        if took >= SLOW_TURN {
+        if let Some(unsaid) = self.slow_turns.heed(self.now.mono, took) {
             let Handled {
                 ended,
                 started,
@@ -312,9 +316,13 @@ impl Reactor {
                 documents,
             } = self.handled;
             let handled = format!(
-                "{ended} processes ended, {started} started, {files} files written, {documents} status answers"
+                "processes ended: {ended}, started: {started}, files written: {files}, status answers: {documents}"
             );
-            self.say(What::SlowTurn { took, handled });
+            self.say(What::SlowTurn {
+                took,
+                handled,
+                unsaid,
+            });
         }
     }
 

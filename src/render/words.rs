@@ -34,7 +34,6 @@ pub fn level(what: &What) -> Level {
 
         What::Started { .. }
         | What::Stopping { .. }
-        | What::Stopped { .. }
         | What::Reloaded { .. }
         | What::RunNow { .. }
         | What::Disabled { .. }
@@ -50,6 +49,10 @@ pub fn level(what: &What) -> Level {
         | What::ReconfigureRecovered { .. }
         | What::TroubleOver { .. } => Level::Info,
 
+        What::Stopped { bird_knows, .. } => match bird_knows {
+            true => Level::Info,
+            false => Level::Warning,
+        },
         What::StateChanged { to, .. } => match to {
             Status::Down => Level::Warning,
             Status::Unknown | Status::Up | Status::Disabled => Level::Info,

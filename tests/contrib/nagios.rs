@@ -18,8 +18,8 @@ fn service(name: &str, status: &str, maintenance: bool) -> String {
     format!(
         r#"{{"name":"{name}","prefixes":[{{"prefix":"10.0.0.1/32","assigned":true,"advertised":{announced}}},
 {{"prefix":"2001:db8::2/128","assigned":null,"advertised":{announced}}}],"status":"{status}",
-"reason":"the last 2 checks failed, status {{1}}: [x], y","since":"z","last":{{"result":"fail","code":1,
-"first_line":"tab\tquote\" pipe| back\\slash \u001b[31m"}},"next_run_in_seconds":1.5,"maintenance":{maintenance}}}"#
+"reason":"the last 2 checks failed, status {{1}}: [x], y tab\tquote\" pipe| back\\slash \u001b[31m","since":"z",
+"last":{{"result":"fail","code":1,"first_line":"tab\tquote\" pipe| back\\slash \u001b[31m"}},"next_run_in_seconds":1.5,"maintenance":{maintenance}}}"#
     )
 }
 
@@ -150,7 +150,7 @@ fn what_is_said_about_a_service_is_harmless_to_the_plugin_protocol() {
     assert_eq!(
         done.out.lines().nth(1),
         Some(
-            "q\"uo/te\\ is down: the last 2 checks failed, status {1}: [x], y (tab quote\" pipe/ back\\slash ?[31m)"
+            "q\"uo/te\\ is down: the last 2 checks failed, status {1}: [x], y tab quote\" pipe/ back\\slash ?[31m"
         )
     );
     assert_eq!(done.out.matches('|').count(), 1);

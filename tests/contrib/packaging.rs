@@ -49,17 +49,6 @@ fn install_puts_everything_below_the_prefix() {
         "usr/local/share/zsh/vendor-completions/_anycast-healthchecker",
     ];
     assert_eq!(installed, expected);
-    // Units name this installation's places.
-    let unit = read(root.join("usr/local/lib/systemd/system/anycast-healthchecker.service"));
-    assert!(
-        unit.contains("ExecStart=/usr/local/sbin/anycast-healthchecker\n")
-            && !unit.contains("/usr/sbin/")
-    );
-    let unit =
-        read(root.join("usr/local/lib/systemd/system/anycast-healthchecker-withdraw.service"));
-    assert!(unit.contains(
-        "ExecStart=/usr/local/lib/anycast-healthchecker/anycast-healthchecker-withdraw -w"
-    ));
     for path in files_below(&root) {
         let mode = fs::metadata(&path).expect("it exists").permissions().mode() & 0o777;
         let runs = path
@@ -72,14 +61,39 @@ fn install_puts_everything_below_the_prefix() {
         };
         assert_eq!(mode, expected, "{}", path.display());
     }
-    run(command("gzip")
-        .arg("-t")
-        .arg(root.join("usr/local/share/man/man8/anycast-healthchecker.8.gz")))
-    .silent();
     // A second time, over an operator's settings.
     fs::write(root.join("etc/anycast-healthchecker.conf"), "mine\n").expect("can be written");
     make_install(&root, "/usr/local").ok();
     assert_eq!(read(root.join("etc/anycast-healthchecker.conf")), "mine\n");
+}
+
+#[test]
+fn what_is_installed_names_the_places_of_this_installation() {
+    let dir = Dir::new("places");
+    let root = dir.at("root");
+    make_install(&root, "/usr/local").ok();
+    let unit = read(root.join("usr/local/lib/systemd/system/anycast-healthchecker.service"));
+    assert!(
+        unit.contains("ExecStart=/usr/local/sbin/anycast-healthchecker\n")
+            && !unit.contains("/usr/sbin/")
+    );
+    let unit =
+        read(root.join("usr/local/lib/systemd/system/anycast-healthchecker-withdraw.service"));
+    assert!(unit.contains(
+        "ExecStart=/usr/local/lib/anycast-healthchecker/anycast-healthchecker-withdraw -w"
+    ));
+    for text in [
+        "etc/anycast-healthchecker.conf",
+        "usr/local/share/man/man8/anycast-healthchecker.8.gz",
+    ] {
+        let text = run(command("gzip").args(["-cdf"]).arg(root.join(text)))
+            .ok()
+            .out;
+        assert!(
+            text.contains("/usr/local/share/doc/") && !text.contains(" /usr/share/doc/"),
+            "{text}"
+        );
+    }
 }
 
 fn make_install(root: &Path, prefix: &str) -> crate::tools::Done {

@@ -31,6 +31,7 @@ fn root() -> Dir {
         "usr/sbin/nginx",
         "usr/sbin/bird",
         "bin/kill",
+        "bin/sh",
         "bin/systemctl",
     ] {
         root.script(program, "#!/bin/sh\n");

@@ -122,6 +122,7 @@ fn what_bird_could_not_be_told_before_the_end_the_next_daemon_tells_it() {
     daemon.stop();
     assert!(!lab.path("pid").exists());
     assert!(lab.path("pid.bird-not-told").exists());
+    daemon.wait_line(&["WARNING", "stopped after", "the next start tells it"]);
     bird.mood(Mood::Good);
     assert_eq!(bird.exports("4"), BOTH);
     let mut daemon = Daemon::start(&lab);

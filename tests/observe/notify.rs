@@ -4,6 +4,7 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use crate::support::daemon::{Daemon, daemon_command};
+use crate::support::fake_bird::{FakeBird, Mood};
 use crate::support::{Lab, wait_until};
 use crate::{flip, lab};
 
@@ -69,6 +70,24 @@ fn ready_status_reloading_and_stopping_are_said() {
             .any(|line| line.starts_with("WATCHDOG=")),
         "no watchdog was asked for"
     );
+}
+
+/// `systemctl status` shows it, also where the line of the log has moved out of sight.
+#[test]
+fn trouble_with_bird_stands_in_the_status_while_it_lasts() {
+    const UP: &str = "STATUS=2 services: 2 up";
+    let lab = lab("notify-trouble", &[]);
+    let bird = FakeBird::install(&lab);
+    bird.mood(Mood::Broken);
+    let (mut systemd, mut daemon) = Systemd::start(&lab, &[]);
+    let trouble = format!("{UP}; BIRD does not have what the checks ask for");
+    systemd.wait(&trouble);
+    bird.mood(Mood::Good);
+    wait_until("the trouble is over", || {
+        systemd.wait(UP);
+        systemd.seen.last().is_some_and(|line| line == UP)
+    });
+    daemon.stop();
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn a_bird_that_does_not_include_the_file_is_noticed() {
         with("/a.conf", "UNKNOWN"),
         [
             "f:2: [daemon] bird_conf: warning: the running BIRD knows no constant UNKNOWN: \
-             does its configuration include '/a.conf'?"
+             has it read a configuration that includes '/a.conf'?"
         ]
     );
     // A file that is not made yet can't be included, and a BIRD that says nothing proves nothing.

@@ -56,7 +56,12 @@ impl Reactor {
                 Action::Say(notice) => {
                     self.status_changed |= matches!(
                         notice.what,
-                        What::StateChanged { .. } | What::Reloaded { .. }
+                        What::StateChanged { .. }
+                            | What::Reloaded { .. }
+                            | What::ReconfigureFailed { .. }
+                            | What::ReconfigureRecovered { .. }
+                            | What::FileFailed { .. }
+                            | What::FileRecovered { .. }
                     );
                     if let Some(level) = self.voice.wants(&notice) {
                         self.unsaid.push((level, notice));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
 
+use super::slow_turns::SlowTurns;
 use super::troubles::Troubles;
 use super::voice::{self, Voice};
 use super::{Config, DaemonConfig, Event, Handled, HostCounters, Reactor, Source};
@@ -126,6 +127,7 @@ fn prepare(source: Source, config: Config, warnings: Vec<Complaint>) -> Result<R
         counters: HostCounters::default(),
         troubles: Troubles::new(&daemon),
         handled: Handled::default(),
+        slow_turns: SlowTurns::default(),
         status_changed: true,
         stopping: false,
         done: false,

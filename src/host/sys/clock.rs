@@ -7,6 +7,7 @@
 
 use std::mem::MaybeUninit;
 
+use super::TimeT;
 use crate::time::{Calendar, Mono, Now, Wall};
 
 /// Reads `CLOCK_MONOTONIC` and `CLOCK_REALTIME`.
@@ -91,12 +92,12 @@ pub fn local_calendar(wall: Wall) -> Calendar {
 }
 
 /// The moment as a `time_t`, and by how many cycles it was moved back to fit.
-fn into_range(mut seconds: i64) -> (libc::time_t, i32) {
+fn into_range(mut seconds: i64) -> (TimeT, i32) {
     let mut cycles = 0;
     loop {
-        match libc::time_t::try_from(seconds) {
+        match TimeT::try_from(seconds) {
             Ok(time) => return (time, cycles),
-            Err(_) if seconds < 0 => return (libc::time_t::MIN, 0),
+            Err(_) if seconds < 0 => return (TimeT::MIN, 0),
             Err(_) => {
                 seconds -= CYCLE;
                 cycles += 1;

@@ -24,6 +24,10 @@ pub mod trial;
 
 use std::io;
 
+/// The crate deprecates musl's for a width that it will have some day. Here it is taken with whichever it has.
+#[allow(deprecated)]
+type TimeT = libc::time_t;
+
 /// -1 means that errno holds the reason.
 fn cvt(result: libc::c_int) -> io::Result<libc::c_int> {
     if result == -1 {

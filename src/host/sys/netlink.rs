@@ -8,7 +8,7 @@ use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use super::{cvt, cvt_len};
+use super::{TimeT, cvt, cvt_len};
 
 pub use libc::{
     EAGAIN, ENOBUFS, NLMSG_DONE, NLMSG_ERROR, RTM_DELADDR, RTM_DELLINK, RTM_GETADDR, RTM_GETLINK,
@@ -21,7 +21,7 @@ pub const GROUPS: u32 =
 
 /// The longest that an answer to a dump is waited for, in seconds. The kernel answers at once; this is for
 /// the case that it doesn't.
-const ANSWER_WAIT: libc::time_t = 2;
+const ANSWER_WAIT: TimeT = 2;
 
 /// One datagram.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
-use super::cvt;
+use super::{TimeT, cvt};
 
 /// What to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,12 +94,12 @@ fn timespec(span: Duration) -> libc::timespec {
     let seconds = micros / 1_000_000;
     if seconds >= u128::from(SECONDS_MAX) {
         return libc::timespec {
-            tv_sec: SECONDS_MAX as libc::time_t,
+            tv_sec: SECONDS_MAX as TimeT,
             tv_nsec: 0,
         };
     }
     libc::timespec {
-        tv_sec: seconds as libc::time_t,
+        tv_sec: seconds as TimeT,
         tv_nsec: (micros % 1_000_000 * 1_000) as libc::c_long,
     }
 }
@@ -151,6 +151,6 @@ mod tests {
         assert_eq!((t.tv_sec, t.tv_nsec), (1, 1_000));
         let t = timespec(Duration::from_nanos(999_999_999));
         assert_eq!((t.tv_sec, t.tv_nsec), (1, 0));
-        assert_eq!(timespec(Duration::MAX).tv_sec, SECONDS_MAX as libc::time_t);
+        assert_eq!(timespec(Duration::MAX).tv_sec, SECONDS_MAX as TimeT);
     }
 }

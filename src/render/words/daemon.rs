@@ -20,7 +20,13 @@ pub(super) fn say(what: &What) -> String {
         }
         What::Configuration(complaint) => super::complaint(complaint),
         What::Stopping { signal } => format!("stopping, because of {signal}"),
-        What::Stopped { uptime } => format!("stopped after {}", span(*uptime)),
+        What::Stopped { uptime, bird_knows } => {
+            let left = match bird_knows {
+                true => "",
+                false => "; BIRD could not be told of the prefix files, so the next start tells it",
+            };
+            format!("stopped after {}{left}", span(*uptime))
+        }
         What::Reloaded {
             added,
             removed,
@@ -39,11 +45,21 @@ pub(super) fn say(what: &What) -> String {
                 count(*services, "check")
             )
         }
-        What::SlowTurn { took, handled } => format!(
-            "one turn of the loop took {} ({}); checks may have been late",
-            span(*took),
-            visible(handled)
-        ),
+        What::SlowTurn {
+            took,
+            handled,
+            unsaid,
+        } => {
+            let unsaid = match unsaid {
+                0 => String::new(),
+                unsaid => format!(", and {unsaid} more were slow since this was last said"),
+            };
+            format!(
+                "one turn of the loop took {} ({}){unsaid}; checks may have been late",
+                span(*took),
+                visible(handled)
+            )
+        }
         What::Trouble { part, cause } => {
             let (cannot, meanwhile) = trouble(part);
             format!("cannot {cannot}: {}; {meanwhile}", visible(cause))

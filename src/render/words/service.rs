@@ -172,7 +172,7 @@ pub fn status(status: Status) -> &'static str {
 pub fn reason(reason: Reason, took: Option<Duration>, config: Option<&ServiceConfig>) -> String {
     let took = took.map_or(String::new(), |took| format!(" ({})", span(took)));
     match reason {
-        Reason::NotChecked => "not checked yet".to_string(),
+        Reason::NotChecked => "no verdict yet".to_string(),
         Reason::Passed { count: 1 } => format!("the check passed{took}"),
         Reason::Passed { count } => format!("{count} checks passed{took}"),
         Reason::Failed { count, verdict } => failed(count, verdict, &took, time_out(config)),

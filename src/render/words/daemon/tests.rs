@@ -34,9 +34,18 @@ fn the_daemon_itself() {
     says(
         What::Stopped {
             uptime: Duration::from_secs(3725),
+            bird_knows: true,
         },
         Info,
         "stopped after 1 h 2 min",
+    );
+    says(
+        What::Stopped {
+            uptime: Duration::from_secs(5),
+            bird_knows: false,
+        },
+        Warning,
+        "stopped after 5 s; BIRD could not be told of the prefix files, so the next start tells it",
     );
     says(
         What::Reloaded {
@@ -62,9 +71,20 @@ fn the_daemon_itself() {
         What::SlowTurn {
             took: Duration::from_millis(130),
             handled: "2 timers".to_string(),
+            unsaid: 0,
         },
         Warning,
         "one turn of the loop took 130 ms (2 timers); checks may have been late",
+    );
+    says(
+        What::SlowTurn {
+            took: Duration::from_millis(130),
+            handled: "2 timers".to_string(),
+            unsaid: 13,
+        },
+        Warning,
+        "one turn of the loop took 130 ms (2 timers), and 13 more were slow since this was last said; \
+         checks may have been late",
     );
 }
 

@@ -62,7 +62,7 @@ fn changes_of_state() {
         (changed(Up, Down, Reason::AddressMissing { prefix: net("192.0.2.1/32") }, None, ""), Level::Warning, "up -> down (192.0.2.1/32, 2001:db8::1/128): 192.0.2.1/32 is not assigned to interface lo"),
         (changed(Up, Down, Reason::Maintenance, None, ""), Level::Warning, "up -> down (192.0.2.1/32, 2001:db8::1/128): maintenance file /run/drain me is there"),
         (changed(Up, Disabled, Reason::Disabled, None, ""), Level::Info, "up -> disabled (192.0.2.1/32, 2001:db8::1/128): check is disabled"),
-        (changed(Up, Unknown, Reason::NotChecked, None, ""), Level::Info, "up -> unknown (192.0.2.1/32, 2001:db8::1/128): not checked yet"),
+        (changed(Up, Unknown, Reason::NotChecked, None, ""), Level::Info, "up -> unknown (192.0.2.1/32, 2001:db8::1/128): no verdict yet"),
     ] {
         assert_eq!(message(&notice), text);
         assert_eq!(level(&notice.what), at, "{text}");
