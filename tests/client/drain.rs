@@ -3,9 +3,9 @@
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 
-use super::support::Lab;
 use super::support::daemon::{Daemon, PROGRAM, finish};
 use super::support::fake_bird::FakeBird;
+use super::support::{Lab, executable};
 use super::{err, once, out, quiet};
 
 const OTHER: u32 = 65534;
@@ -169,9 +169,7 @@ fn another_user_drains() {
     let as_other = |option: &str| {
         // Where the build is may be closed to others.
         let program = lab.path("program");
-        // Not by this process: another thread that forks meanwhile would keep it open for writing.
-        let copied = lab.command("cp").arg(PROGRAM).arg(&program).status();
-        assert!(copied.expect("cp").success());
+        executable::copy(PROGRAM, &program);
         let mut command = lab.command(&program);
         command.args(["-f", "main.conf", "-d", "services", option, "web"]);
         command.uid(OTHER).gid(OTHER);
