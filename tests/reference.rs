@@ -3,7 +3,7 @@
 //! Every case is read by both: the verdicts must agree, and what `-P` prints must be, for Python's own reader, what the
 //! reference has read. Where they may differ stands in `DIFFERENCES`, with the reason; a row that no case needs any more
 //! fails the test. The reference is expected in `target/reference-venv` (`make test` puts it there) or at `$REFERENCE`;
-//! without it nothing can be compared, and the test says so.
+//! without it nothing can be compared, and the test fails.
 
 use std::fs;
 use std::io::Write;
@@ -23,7 +23,7 @@ const DRIVER: &str = include_str!("data/reference_driver.py");
 const BINARY: &str = env!("CARGO_BIN_EXE_anycast-healthchecker");
 
 /// The interpreter of the virtual environment in which the reference is installed.
-fn interpreter() -> Option<PathBuf> {
+fn interpreter() -> PathBuf {
     let script = match std::env::var_os("REFERENCE") {
         Some(script) => PathBuf::from(script),
         None => {
@@ -33,8 +33,12 @@ fn interpreter() -> Option<PathBuf> {
                 .join("reference-venv/bin/anycast-healthchecker")
         }
     };
-    let python = script.parent()?.join("python");
-    python.exists().then_some(python)
+    let python = script.with_file_name("python");
+    assert!(
+        python.exists(),
+        "{python:?} is missing: run `make test` (tests/support/prepare.sh test)"
+    );
+    python
 }
 
 /// A directory for this run, removed at its end.
@@ -160,10 +164,7 @@ fn run_reference(python: &Path, homes: &[PathBuf]) -> Vec<(String, String)> {
 
 #[test]
 fn both_programs_agree() {
-    let Some(python) = interpreter() else {
-        eprintln!("skipped: no reference in target/reference-venv; make test installs it");
-        return;
-    };
+    let python = interpreter();
     let cases = corpus::all();
     assert!(cases.len() >= 200);
     let scratch = Scratch::new();
@@ -233,10 +234,7 @@ fn judge(cases: &[Case], ours: &[Ours], theirs: &[(String, String)]) -> Vec<Stri
 
 #[test]
 fn both_print_the_same_defaults() {
-    let Some(python) = interpreter() else {
-        eprintln!("skipped: no reference in target/reference-venv; make test installs it");
-        return;
-    };
+    let python = interpreter();
     let ours = Command::new(BINARY)
         .arg("-p")
         .output()

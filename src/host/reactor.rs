@@ -1,8 +1,9 @@
 //! The loop: waits, asks each room what happened, hands it to the engine, performs what the engine says.
 //!
 //! A turn has a fixed order: signals, ended children, pipes and sockets, due timers, actions. So a check that ended in
-//! time is never called late because the loop was. All of a turn goes by the clock at its beginning. Everything that is decided
-//! is decided by the engine; the one `match` that performs its [`Action`]s is in `perform`.
+//! time is never called late because the loop was. The clock is read when a turn begins and when it ends, and after each
+//! prefix file, since a disk may take seconds: what is started then has all its time. Everything that is decided is
+//! decided by the engine; the one `match` that performs its [`Action`]s is in `perform`.
 
 mod hear;
 mod perform;
@@ -135,10 +136,12 @@ impl Reactor {
                 Err(error) => self.look_without_waiting(&mut set, timeout, &error),
             }
             self.now = clock::now();
+            let begin = self.now.mono;
             self.handled = Handled::default();
             self.collect(&set, &slots);
             self.finish_turn();
-            self.report_turn();
+            self.now = clock::now();
+            self.report_turn(begin);
         }
         self.leave()
     }
@@ -304,10 +307,8 @@ impl Reactor {
         }
     }
 
-    /// Sets the clock, too: how long to wait is counted from the end of a turn.
-    fn report_turn(&mut self) {
-        let began = std::mem::replace(&mut self.now, clock::now()).mono;
-        let took = self.now.mono.since(began);
+    fn report_turn(&mut self, begin: Mono) {
+        let took = self.now.mono.since(begin);
         if let Some(unsaid) = self.slow_turns.heed(self.now.mono, took) {
             let Handled {
                 ended,

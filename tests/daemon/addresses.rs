@@ -1,22 +1,22 @@
 //! The assignment of addresses: followed by notifications, never polled.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::daemon::Daemon;
 use crate::support::fake_bird::FakeBird;
 use crate::support::lab::Netns;
 use crate::support::{Lab, holds_for, wait_until};
 
-/// Far less than the interval of 60 s that these tests use: what happens within it came by notification.
-const SOON: Duration = Duration::from_secs(5);
+/// More seconds than any of these tests may take: whatever happens after the first runs came by notification.
+const INTERVAL: &str = "1000";
 
 fn service(lab: &Lab, name: &str, prefix: &str, interface: &str) {
     let settings = [
         ("ip_prefix", prefix),
         ("ip_check_disabled", "false"),
         ("interface", interface),
-        ("check_interval", "60"),
+        ("check_interval", INTERVAL),
     ];
     lab.service(name, &settings);
 }
@@ -37,7 +37,7 @@ fn an_address_that_comes_or_goes_is_followed_at_once() {
     );
     let mut daemon = Daemon::start(&lab);
     // Not assigned: down at once, though it was announced when we came.
-    bird.wait_exports_within("4", &["10.9.0.1/32"], SOON);
+    bird.wait_exports("4", &["10.9.0.1/32"]);
     assert!(
         lab.runs("four").is_empty(),
         "a check without its address is not run"
@@ -45,8 +45,8 @@ fn an_address_that_comes_or_goes_is_followed_at_once() {
     for round in 1..4 {
         lab.ip("addr add 10.1.0.1/32 dev lo");
         lab.ip("addr add 2001:db8:53::53/128 dev lo");
-        bird.wait_exports_within("4", &["10.1.0.1/32", "10.9.0.1/32"], SOON);
-        bird.wait_exports_within("6", &["2001:db8:53::53/128"], SOON);
+        bird.wait_exports("4", &["10.1.0.1/32", "10.9.0.1/32"]);
+        bird.wait_exports("6", &["2001:db8:53::53/128"]);
         assert_eq!(
             lab.runs("four").len(),
             round,
@@ -54,8 +54,8 @@ fn an_address_that_comes_or_goes_is_followed_at_once() {
         );
         lab.ip("addr del 10.1.0.1/32 dev lo");
         lab.ip("addr del 2001:db8:53::53/128 dev lo");
-        bird.wait_exports_within("4", &["10.9.0.1/32"], SOON);
-        bird.wait_exports_within("6", &[], SOON);
+        bird.wait_exports("4", &["10.9.0.1/32"]);
+        bird.wait_exports("6", &[]);
     }
     daemon.stop();
 }
@@ -79,13 +79,13 @@ fn any_address_within_the_prefix_counts_on_its_own_interface_only() {
     bird.wait_exports("4", &["10.5.0.0/24", "10.6.0.1/32"]);
     // The interface goes, and its addresses with it; it comes back under the same name.
     lab.ip("link del d0");
-    bird.wait_exports_within("4", &[], SOON);
+    bird.wait_exports("4", &[]);
     lab.ip("link add d0 type veth peer name d0p");
     lab.ip("addr add 10.6.0.1/24 dev d0");
-    bird.wait_exports_within("4", &["10.6.0.1/32"], SOON);
+    bird.wait_exports("4", &["10.6.0.1/32"]);
     lab.ip("link add gone0 type veth peer name gone0p");
     lab.ip("addr add 10.8.0.1/32 dev gone0");
-    bird.wait_exports_within("4", &["10.6.0.1/32", "10.8.0.1/32"], SOON);
+    bird.wait_exports("4", &["10.6.0.1/32", "10.8.0.1/32"]);
     daemon.stop();
 }
 
@@ -135,7 +135,7 @@ fn five_hundred_addresses_that_go_at_once_are_a_handful_of_updates() {
             ("ip_prefix", prefix.as_str()),
             ("ip_check_disabled", "false"),
             ("check_cmd", "/bin/true"),
-            ("check_interval", "120"),
+            ("check_interval", INTERVAL),
         ];
         lab.service(&format!("s{number}"), &settings);
         batch += &format!("addr add {prefix} dev lo\n");
@@ -145,11 +145,25 @@ fn five_hundred_addresses_that_go_at_once_are_a_handful_of_updates() {
     wait_until("all announced", || bird.exports("4").len() == 500);
     let watch = crate::support::sys::Watch::new(&lab.path("4")).expect("inotify");
     let calls = bird.calls();
+    let begin = Instant::now();
     lab.ip("addr flush dev lo");
-    bird.wait_exports_within("4", &[], SOON);
-    holds_for("and that is all", Duration::from_millis(300), || true);
-    let (files, calls) = (watch.replacements("prefixes.conf"), bird.calls() - calls);
-    assert!((1..=4).contains(&files), "{files} replacements of the file");
-    assert!((1..=4).contains(&calls), "{calls} reconfigurations");
+    bird.wait_exports("4", &[]);
+    let whole = begin.elapsed();
+    let calls = || bird.calls() - calls;
+    // A machine that is too busy to take them away at once has one more for each further quarter of a second.
+    let most = 4.max(2 + whole.as_millis() as usize / 250);
+    holds_for("and that is all", Duration::from_millis(300), || {
+        calls() <= most
+    });
+    let files = watch.replacements("prefixes.conf");
+    assert!(
+        (1..=most).contains(&files),
+        "{files} replacements of the file in {whole:?}"
+    );
+    assert!(
+        (1..=most).contains(&calls()),
+        "{} reconfigurations in {whole:?}",
+        calls()
+    );
     daemon.stop();
 }

@@ -28,9 +28,10 @@ fn bird(lab: &Lab) -> FakeBird<'_> {
     FakeBird::install(lab)
 }
 
-/// The steady check beside an odd one went on: no gap between two of its runs is longer than this.
+/// The steady check beside an odd one went on: what the odd one does would hold it up for a thousand seconds, a busy
+/// machine for one or two.
 #[track_caller]
-fn assert_not_delayed(lab: &Lab, gap_ms: u64) {
+fn assert_not_delayed(lab: &Lab) {
     let runs = lab.runs("steady");
     let longest = runs
         .windows(2)
@@ -38,7 +39,7 @@ fn assert_not_delayed(lab: &Lab, gap_ms: u64) {
         .max()
         .unwrap_or(0);
     assert!(
-        longest <= gap_ms,
+        longest <= 10_000,
         "another check was held up for {longest} ms: {runs:?}"
     );
 }
@@ -87,7 +88,7 @@ while :; do sleep 1000; done
     wait_until("the groups of the first runs are gone", || {
         pids.iter().all(|&pid| !is_alive(pid))
     });
-    assert_not_delayed(&lab, 1000);
+    assert_not_delayed(&lab);
     daemon.stop();
     wait_until("nothing is left", || lab.processes().is_empty());
 }
@@ -98,14 +99,11 @@ fn a_grandchild_that_keeps_the_pipes_delays_nothing_and_fails_nothing() {
     let lab = lab_with_check(
         "grandchild",
         script,
-        &[("check_interval", "0.2"), ("check_timeout", "5")],
+        // Whoever waits for the pipes is heard when nobody listens any more.
+        &[("check_interval", "0.2"), ("check_timeout", "100")],
     );
     let mut daemon = Daemon::start(&lab);
-    let took = bird(&lab).wait_exports("4", &["10.1.0.1/32", "10.1.0.2/32"]);
-    assert!(
-        took < Duration::from_secs(4),
-        "it waited for the pipes: {took:?}"
-    );
+    bird(&lab).wait_exports("4", &["10.1.0.1/32", "10.1.0.2/32"]);
     wait_until("a few runs", || {
         lab.read("grandchildren").lines().count() >= 3
     });
@@ -117,7 +115,7 @@ fn a_grandchild_that_keeps_the_pipes_delays_nothing_and_fails_nothing() {
     wait_until("no more descriptors than before", || {
         daemon.descriptors() <= before + 3
     });
-    assert_not_delayed(&lab, 1000);
+    assert_not_delayed(&lab);
     daemon.stop();
     wait_until("no grandchild outlives its check", || {
         lab.processes().is_empty()
@@ -126,13 +124,12 @@ fn a_grandchild_that_keeps_the_pipes_delays_nothing_and_fails_nothing() {
 
 #[test]
 fn a_check_that_prints_100_mb_passes_and_costs_no_memory() {
+    // And goes on to print until another check has run beside it.
     let script = concat!(
-        "#!/bin/sh
-head -c 100000000 /dev/zero
-head -c 1000000 /dev/zero >&2
-",
-        "echo done >>\"$ANYCAST_TEST_LAB/printed\"
-"
+        "#!/bin/sh\ncd \"$ANYCAST_TEST_LAB\"\n",
+        "head -c 100000000 /dev/zero\nhead -c 1000000 /dev/zero >&2\nbefore=$(wc -l <checks/steady.runs)\n",
+        "until [ \"$(wc -l <checks/steady.runs)\" -gt $((before + 3)) ]; do head -c 1000000 /dev/zero; done\n",
+        "echo done >>printed\n"
     );
     let lab = lab_with_check(
         "prints",
@@ -144,7 +141,6 @@ head -c 1000000 /dev/zero >&2
     assert!(!lab.read("printed").is_empty());
     let peak_kb = daemon.status_number("VmHWM");
     assert!(peak_kb < 24 * 1024, "peak memory {peak_kb} kB");
-    assert_not_delayed(&lab, 1000);
     daemon.stop();
 }
 
@@ -207,7 +203,7 @@ fn a_command_that_disappears_is_a_failed_check_127_and_comes_back() {
     daemon.wait_line(&["odd", "127"]);
     lab.script("odd", "#!/bin/sh\nexit 0\n");
     bird(&lab).wait_exports("4", &["10.1.0.1/32", "10.1.0.2/32"]);
-    assert_not_delayed(&lab, 1000);
+    assert_not_delayed(&lab);
     daemon.stop();
 }
 

@@ -111,7 +111,11 @@ fn words_are_passed_as_they_are_and_no_shell_is_asked() {
     );
     lab.service(
         "odd",
-        &[("ip_prefix", "10.1.0.1/32"), ("check_cmd", &command)],
+        &[
+            ("ip_prefix", "10.1.0.1/32"),
+            ("check_cmd", &command),
+            ("check_interval", "60"),
+        ],
     );
     let mut daemon = Daemon::start(&lab);
     wait_until("the words", || !lab.read("words").is_empty());

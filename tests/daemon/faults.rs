@@ -1,19 +1,14 @@
 //! BIRD or the disk is not there for a while: the daemon goes on, says so, and everything agrees again without help.
 
-use std::time::Duration;
-
 use crate::support::daemon::Daemon;
 use crate::support::fake_bird::{FakeBird, Mood};
 use crate::support::{Lab, sys, wait_until};
-
-/// The longest that a retry may keep BIRD waiting after it has recovered, and some room for a busy machine.
-const RECOVERY: Duration = Duration::from_secs(8);
 
 fn lab(name: &str) -> Lab {
     let lab = Lab::new(name);
     FakeBird::install(&lab);
     lab.install_checks();
-    lab.daemon(&[("bird_reconfigure_timeout", "0.5"), ("ipv6", "false")]);
+    lab.daemon(&[("ipv6", "false")]);
     lab.service("web", &[("ip_prefix", "10.1.0.1/32")]);
     lab.service("dns", &[("ip_prefix", "10.1.0.2/32")]);
     lab
@@ -39,7 +34,7 @@ fn recovers(name: &str, words: &[&str], fail: impl Fn(&FakeBird), mend: impl Fn(
     assert!(daemon.is_running());
     assert_eq!(bird.exports("4"), BOTH, "BIRD cannot know yet");
     mend(&bird);
-    bird.wait_exports_within("4", &[], RECOVERY);
+    bird.wait_exports("4", &[]);
     // And from now on at once.
     lab.answer("web", 0);
     bird.wait_exports("4", &["10.1.0.1/32"]);
@@ -161,7 +156,7 @@ fn disk_recovers(name: &str, size: &str, fail: impl Fn(&Lab), mend: impl Fn(&Lab
     wait_until("checks go on", || lab.runs("dns").len() > runs + 5);
     assert!(daemon.is_running());
     mend(&lab);
-    bird.wait_exports_within("4", &["10.1.0.2/32"], RECOVERY);
+    bird.wait_exports("4", &["10.1.0.2/32"]);
     lab.answer("web", 0);
     bird.wait_exports("4", &BOTH);
     daemon.stop();
@@ -206,6 +201,6 @@ fn a_directory_that_is_gone_is_waited_for() {
     lab.answer("web", 1);
     daemon.wait_line(&["4/prefixes.conf", "cannot"]);
     move_directory("away", "4");
-    bird.wait_exports_within("4", &["10.1.0.2/32"], RECOVERY);
+    bird.wait_exports("4", &["10.1.0.2/32"]);
     daemon.stop();
 }

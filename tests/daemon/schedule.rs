@@ -1,10 +1,10 @@
 //! When checks run, how their verdicts are counted, and what a disabled one means.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::daemon::{Daemon, Said};
 use crate::support::fake_bird::FakeBird;
-use crate::support::{Lab, holds_for, wait_until};
+use crate::support::{Lab, holds_for, status, wait_until};
 
 /// What the log must say of a service whose runs end with `verdicts`.
 fn expected(verdicts: &[u8], rise: usize, fall: usize) -> Vec<Said> {
@@ -158,39 +158,33 @@ fn sigurg_runs_every_enabled_check_now_and_leaves_the_grid_alone() {
     lab.daemon(&[]);
     lab.service(
         "slow",
-        &[("ip_prefix", "10.1.0.1/32"), ("check_interval", "60")],
-    );
-    lab.service(
-        "grid",
-        &[("ip_prefix", "10.1.0.2/32"), ("check_interval", "1")],
+        &[("ip_prefix", "10.1.0.1/32"), ("check_interval", "1000")],
     );
     lab.service(
         "off",
         &[("ip_prefix", "10.1.0.3/32"), ("check_disabled", "true")],
     );
     let mut daemon = Daemon::start(&lab);
-    wait_until("the first runs", || {
-        lab.runs("slow").len() == 1 && !lab.runs("grid").is_empty()
-    });
+    wait_until("the first run", || lab.runs("slow").len() == 1);
+    let next = || status::service("slow").next_run_in_seconds.expect("a slot");
+    // A grid that began anew with the signal would be this far from the old one.
+    wait_until("a part of the interval has passed", || next() < 998.0);
+    let before = next();
     for round in 2..5 {
         daemon.signal(libc::SIGURG);
         wait_until("a run at once", || lab.runs("slow").len() == round);
     }
-    wait_until("three more of the grid", || lab.runs("grid").len() >= 7);
+    assert!(
+        next() <= before,
+        "the grid has moved by {}",
+        next() - before
+    );
     holds_for(
         "no run without a reason",
         Duration::from_millis(300),
         || lab.runs("slow").len() == 4,
     );
     assert!(lab.runs("off").is_empty());
-    // The runs of the grid keep their distance of whole seconds from the first one; three others came by signal.
-    let runs = lab.runs("grid");
-    let off_grid = |at: u64| {
-        let phase = (at - runs[0].at_ms) % 1000;
-        (150..850).contains(&phase)
-    };
-    let on_grid = runs.iter().filter(|run| !off_grid(run.at_ms)).count();
-    assert!(on_grid >= 4, "the grid has moved: {runs:?}");
     daemon.stop();
 }
 
@@ -239,46 +233,44 @@ fn sigurg_while_a_check_runs_makes_it_run_once_more_when_it_ends() {
 fn a_run_that_overruns_skips_the_slots_it_missed() {
     let lab = Lab::new("overrun");
     FakeBird::install(&lab);
+    lab.install_checks();
     lab.daemon(&[]);
+    // The first run lasts until the file `go` is there.
     lab.script(
         "long",
-        "#!/bin/sh\nread -r up _ </proc/uptime\necho \"$up 0 up\" >>$ANYCAST_TEST_LAB/checks/long.runs\nsleep 0.6\n",
+        "#!/bin/sh\ncd \"$ANYCAST_TEST_LAB\"\necho run >>long.runs\nuntil [ -e go ]; do sleep 0.02; done\n",
     );
     let command = lab.path("long").display().to_string();
-    lab.service(
-        "long",
-        &[
-            ("ip_prefix", "10.1.0.1/32"),
-            ("check_cmd", &command),
-            ("check_interval", "0.5"),
-        ],
-    );
-    let begin = up_ms();
-    let mut daemon = Daemon::start(&lab);
-    // Every second slot of half a second. A machine that is busy may cost more slots, so it is waited for.
-    wait_until("three runs in a row, a second apart", || {
-        let runs = lab.runs("long");
-        runs.windows(3)
-            .any(|row| (1900..2100).contains(&(row[2].at_ms - row[0].at_ms)))
-    });
-    wait_until("five runs", || lab.runs("long").len() >= 5);
-    daemon.stop();
-    // Never more often, however late each of them was: the grid begins after the daemon has.
-    for (number, run) in lab.runs("long").iter().enumerate() {
-        let earliest = begin + 1000 * number as u64;
-        assert!(
-            run.at_ms + 20 >= earliest,
-            "run {number} came {} ms too early",
-            earliest - run.at_ms
-        );
+    let interval = Duration::from_millis(100);
+    for (name, prefix, command) in [
+        ("long", "10.1.0.1/32", command.as_str()),
+        ("clock", "10.1.0.2/32", "/bin/true"),
+    ] {
+        let settings = [
+            ("ip_prefix", prefix),
+            ("check_cmd", command),
+            ("check_interval", "0.1"),
+            ("check_timeout", "100"),
+        ];
+        lab.service(name, &settings);
     }
-}
-
-/// The clock by which the checks say when they ran.
-fn up_ms() -> u64 {
-    let text = std::fs::read_to_string("/proc/uptime").expect("/proc/uptime");
-    let seconds = text.split(' ').next().expect("two numbers");
-    seconds.replace('.', "").parse::<u64>().expect("a number") * 10
+    let mut daemon = Daemon::start(&lab);
+    let runs = || lab.read("long.runs").lines().count();
+    daemon.wait_line(&["long", "the run that is due now is skipped"]);
+    daemon.wait_lines(20, &["clock", "check passed"]);
+    assert_eq!(runs(), 1);
+    let begin = Instant::now();
+    lab.write("go", "");
+    wait_until("it runs again", || runs() >= 4);
+    daemon.stop();
+    // One a slot, and none for the twenty slots that it missed; a busy machine has fewer.
+    let most = 2 + begin.elapsed().as_millis() / interval.as_millis();
+    assert!(
+        runs() as u128 <= 1 + most,
+        "{} runs in {:?}",
+        runs() - 1,
+        begin.elapsed()
+    );
 }
 
 #[test]
@@ -286,29 +278,31 @@ fn splay_spreads_the_first_runs() {
     let lab = Lab::new("splay");
     FakeBird::install(&lab);
     lab.install_checks();
-    lab.daemon(&[("splay_startup", "1.5")]);
+    lab.daemon(&[("splay_startup", "1000")]);
     for number in 0..12 {
         let prefix = format!("10.1.0.{number}/32");
         lab.service(
             &format!("s{number}"),
-            &[("ip_prefix", &prefix), ("check_interval", "60")],
+            &[("ip_prefix", &prefix), ("check_interval", "9000")],
         );
     }
     let mut daemon = Daemon::start(&lab);
-    let first = |number: usize| lab.runs(&format!("s{number}")).first().map(|run| run.at_ms);
-    wait_until("all first runs", || {
-        (0..12).all(|number| first(number).is_some())
-    });
+    let services = status::ask().expect("the daemon answers").services;
     daemon.stop();
-    let times: Vec<u64> = (0..12).filter_map(first).collect();
-    let (earliest, latest) = (
-        *times.iter().min().expect("12"),
-        *times.iter().max().expect("12"),
-    );
-    // Twelve random delays of up to 1.5 s lie within 0.3 s of each other once in ten million times.
-    assert!(latest - earliest > 300, "not spread: {times:?}");
+    let waits: Vec<f64> = (services.iter())
+        .map(|service| service.next_run_in_seconds.expect("a first run"))
+        // The one in hundreds that comes while the test is under way has its second run before it.
+        .filter(|wait| *wait < 8000.0)
+        .collect();
+    let (least, most) = waits
+        .iter()
+        .fold((f64::MAX, 0.0_f64), |(least, most), &wait| {
+            (least.min(wait), most.max(wait))
+        });
+    // Twelve random delays of up to 1000 s lie within 100 s of each other once in ten thousand million times.
     assert!(
-        latest - earliest < 3000,
-        "later than splay_startup allows: {times:?}"
+        waits.len() >= 10 && most - least > 100.0,
+        "not spread: {waits:?}"
     );
+    assert!(most <= 1000.0, "later than splay_startup allows: {waits:?}");
 }

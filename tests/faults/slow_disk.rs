@@ -8,9 +8,12 @@ use crate::support::daemon::{Daemon, daemon_command};
 use crate::support::fake_bird::FakeBird;
 use crate::support::{Lab, wait_until};
 
-/// What the daemon finds instead of the C library's: 0.7 s for each file.
-const SLOW: &str =
-    "#include <unistd.h>\nint fdatasync(int fd) { (void)fd; usleep(700000); return 0; }\n";
+/// What the daemon finds instead of the C library's: so many milliseconds for each file.
+fn slow_sync(millis: u32) -> String {
+    format!(
+        "#include <unistd.h>\nint fdatasync(int fd) {{ (void)fd; usleep({millis} * 1000); return 0; }}\n"
+    )
+}
 
 /// The same for each directory that is read.
 const SLOW_DIRECTORIES: &str = "#define _GNU_SOURCE\n#include <dirent.h>\n#include <dlfcn.h>\n#include <unistd.h>\n\
@@ -42,12 +45,14 @@ fn a_slow_disk_delays_updates_and_calls_no_check_late() {
         "steady",
         &[
             ("ip_prefix", "10.1.0.2/32"),
+            // In time, however busy the machine is.
+            ("check_cmd", "/bin/true"),
             ("check_interval", "0.2"),
             ("check_timeout", "0.5"),
         ],
     );
     let bird = FakeBird::install(&lab);
-    let mut daemon = on_a_slow_disk(&lab, SLOW);
+    let mut daemon = on_a_slow_disk(&lab, &slow_sync(700));
     bird.wait_exports("4", &["10.1.0.1/32", "10.1.0.2/32"]);
     for _ in 0..4 {
         lab.answer("web", 1);
@@ -106,4 +111,36 @@ fn what_was_due_in_a_slow_turn_is_late_by_that_turn_only() {
     daemon.stop();
     let least = waits.iter().min().expect("three of them");
     assert!(*least < Duration::from_millis(300), "{waits:?}");
+}
+
+#[test]
+fn what_starts_after_a_slow_write_has_all_its_time() {
+    let lab = lab(
+        "slow-start",
+        &[
+            ("bird_reconfigure_cmd", "/bin/echo Reconfigured"),
+            ("bird_reconfigure_timeout", "1.5"),
+            // The second check starts in the turn in which the first one changes the file.
+            ("max_running_checks", "1"),
+        ],
+    );
+    for (name, prefix, command) in [
+        ("web", "10.1.0.1/32", "/bin/true"),
+        ("zone", "10.1.0.2/32", "/bin/sleep 0.2"),
+    ] {
+        let settings = [
+            ("ip_prefix", prefix),
+            ("check_cmd", command),
+            ("check_interval", "60"),
+            ("check_timeout", "1.5"),
+        ];
+        lab.service(name, &settings);
+    }
+    let mut daemon = on_a_slow_disk(&lab, &slow_sync(2000));
+    wait_until("both are up", || lab.announced("4").len() == 2);
+    daemon.wait_lines(3, &["BIRD reconfigured"]);
+    daemon.stop();
+    for words in ["timed out", "no answer in time"] {
+        assert_eq!(daemon.out.with(&[words]), [], "{words}");
+    }
 }

@@ -42,8 +42,9 @@ fn a_step_of_the_wall_clock_changes_no_schedule() {
         wait_until("eight runs", || lab.runs("web").len() >= from + 8);
         let runs = lab.runs("web");
         let span = runs[from + 7].at_ms - runs[from].at_ms;
+        // Less what the first of them came late; none comes ever if the schedule has moved by a year.
         assert!(
-            (1900..6000).contains(&span),
+            span > 1000,
             "seven intervals of 0.3 s took {span} ms after a step of {step}"
         );
         let lines = daemon.out.all().len();
@@ -51,10 +52,9 @@ fn a_step_of_the_wall_clock_changes_no_schedule() {
         bird.wait_exports("4", &[]);
         lab.answer("web", 0);
         bird.wait_exports("4", &["10.1.0.1/32"]);
-        let seen = daemon.out.all()[lines..]
-            .iter()
-            .find_map(|line| year(line))
-            .expect("a year");
+        let news = || daemon.out.all()[lines..].iter().find_map(|line| year(line));
+        wait_until("it has said so", || news().is_some());
+        let seen = news().expect("a year");
         let off = seen - this_year;
         assert!(
             off == wanted || off == wanted * 2,

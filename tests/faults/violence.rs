@@ -140,7 +140,7 @@ fn stopped_for_a_while_it_goes_on_where_it_was_without_a_burst() {
         &[
             ("ip_prefix", "10.1.0.1/32"),
             ("check_interval", "0.3"),
-            ("check_timeout", "1"),
+            ("check_timeout", "2"),
         ],
     );
     let bird = FakeBird::install(&lab);
@@ -154,13 +154,16 @@ fn stopped_for_a_while_it_goes_on_where_it_was_without_a_burst() {
     while begin.elapsed() < Duration::from_secs(3) {
         std::thread::sleep(Duration::from_millis(50));
     }
+    let begin = Instant::now();
     daemon.signal(libc::SIGCONT);
     wait_until("it goes on", || lab.runs("web").len() >= before + 4);
     let runs = lab.runs("web");
-    for pair in runs[before.saturating_sub(1)..].windows(2).skip(2) {
-        let gap = pair[1].at_ms - pair[0].at_ms;
-        assert!(gap >= 150, "missed runs are made up for: {runs:?}");
-    }
+    // One a slot, and the ten that it missed are not made up for; a busy machine has fewer.
+    let most = 3 + begin.elapsed().as_millis() as usize / 300;
+    assert!(
+        runs.len() - before <= most,
+        "missed runs are made up for: {runs:?}"
+    );
     assert_eq!(
         lab.announced("4"),
         ["10.1.0.1/32"],

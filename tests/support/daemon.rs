@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,10 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_anycast-healthchecker");
 
 /// Lines of one stream, each with the moment of its arrival, read by a thread of their own.
 #[derive(Clone, Default)]
-pub struct Lines(Arc<Mutex<Vec<(Instant, String)>>>);
+pub struct Lines {
+    seen: Arc<Mutex<Vec<(Instant, String)>>>,
+    ended: Arc<AtomicBool>,
+}
 
 impl Lines {
     fn read_from(stream: impl Read + Send + 'static) -> Lines {
@@ -30,20 +34,22 @@ impl Lines {
                 let text = String::from_utf8_lossy(&line)
                     .trim_end_matches('\n')
                     .to_string();
-                sink.0.lock().expect("lines").push((Instant::now(), text));
+                let mut seen = sink.seen.lock().expect("lines");
+                seen.push((Instant::now(), text));
                 line.clear();
             }
+            sink.ended.store(true, Ordering::SeqCst);
         });
         lines
     }
 
     pub fn all(&self) -> Vec<String> {
-        let lines = self.0.lock().expect("lines");
+        let lines = self.seen.lock().expect("lines");
         lines.iter().map(|(_, line)| line.clone()).collect()
     }
 
     pub fn with(&self, words: &[&str]) -> Vec<(Instant, String)> {
-        let lines = self.0.lock().expect("lines");
+        let lines = self.seen.lock().expect("lines");
         let matches = |line: &str| words.iter().all(|word| line.contains(word));
         lines
             .iter()
@@ -163,7 +169,7 @@ impl Daemon {
         lines.iter().filter_map(said).collect()
     }
 
-    /// Waits for the end.
+    /// Waits for the end, and until all that it said is here.
     #[track_caller]
     pub fn wait_end(&mut self) -> ExitStatus {
         if let Some(status) = self.ended {
@@ -173,6 +179,9 @@ impl Daemon {
         let status =
             ended.unwrap_or_else(|| panic!("the daemon has not ended within {PATIENCE:?}"));
         self.ended = Some(status);
+        wait_until("its last lines are read", || {
+            [&self.out, &self.err].map(|lines| lines.ended.load(Ordering::SeqCst)) == [true; 2]
+        });
         status
     }
 

@@ -140,11 +140,6 @@ impl<'a> FakeBird<'a> {
     /// Waits until BIRD exports exactly these (sorted as text).
     #[track_caller]
     pub fn wait_exports(&self, family: &str, wanted: &[&str]) -> Duration {
-        self.wait_exports_within(family, wanted, PATIENCE)
-    }
-
-    #[track_caller]
-    pub fn wait_exports_within(&self, family: &str, wanted: &[&str], limit: Duration) -> Duration {
         let begin = Instant::now();
         let mut wanted: Vec<String> = wanted.iter().map(|s| s.to_string()).collect();
         wanted.sort();
@@ -155,8 +150,8 @@ impl<'a> FakeBird<'a> {
                 return begin.elapsed();
             }
             assert!(
-                begin.elapsed() < limit,
-                "BIRD exports {exports:?} instead of {wanted:?} after {limit:?}"
+                begin.elapsed() < PATIENCE,
+                "BIRD exports {exports:?} instead of {wanted:?} after {PATIENCE:?}"
             );
             std::thread::sleep(Duration::from_millis(2));
         }

@@ -35,6 +35,7 @@ pub struct Service {
     pub reason: String,
     pub since: String,
     pub maintenance: bool,
+    pub next_run_in_seconds: Option<f64>,
     pub checks: Checks,
     pub changes: u64,
 }
@@ -43,6 +44,7 @@ pub struct Service {
 pub struct Checks {
     pub passed: u64,
     pub failed: u64,
+    pub timed_out: u64,
 }
 
 #[derive(Clone, Debug, DeJson)]

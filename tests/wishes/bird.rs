@@ -3,14 +3,10 @@
 //! What tests/bird.rs shows of BIRD 2 (announcing, a broken configuration, SIGSTOP, a BIRD that is down) is not
 //! repeated for it.
 
-use std::time::Duration;
-
 use crate::support::bgp::{BgpLab, Version};
 use crate::support::daemon::Daemon;
-use crate::support::{Lab, status, wait_until, wait_within};
+use crate::support::{Lab, status, wait_until};
 use crate::{by_socket, real_service, v4, v6};
-
-const RECOVERY: Duration = Duration::from_secs(8);
 
 #[test]
 fn a_bird_that_was_restarted_in_between_needs_no_second_attempt() {
@@ -57,7 +53,7 @@ fn bird_1_6_is_spoken_to_all_the_same() {
     daemon.wait_line(&["cannot reconfigure BIRD for IPv4", "syntax error"]);
     bgp.wait_learned(&[&v4(1), &v4(2)]);
     bgp.restore_node();
-    wait_within("BIRD agrees", RECOVERY, || bgp.exported("4") == [v4(1)]);
+    wait_until("BIRD agrees", || bgp.exported("4") == [v4(1)]);
     bgp.wait_learned(&[&v4(1)]);
     // Stopped: its socket accepts and nobody answers.
     bgp.signal_node(libc::SIGSTOP);
@@ -65,9 +61,7 @@ fn bird_1_6_is_spoken_to_all_the_same() {
     daemon.wait_line(&["cannot reconfigure BIRD for IPv4", "no answer in time"]);
     daemon.wait_line(&["cannot reconfigure BIRD for IPv6", "no answer in time"]);
     bgp.signal_node(libc::SIGCONT);
-    wait_within("BIRD agrees", RECOVERY, || {
-        bgp.exported("4") == [v4(1), v4(2)]
-    });
+    wait_until("BIRD agrees", || bgp.exported("4") == [v4(1), v4(2)]);
     bgp.wait_learned(&[&v4(1), &v4(2), &v6(2)]);
     // Dead, and started again.
     bgp.kill_node();

