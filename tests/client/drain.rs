@@ -4,7 +4,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 
 use super::support::daemon::{Daemon, PROGRAM, finish};
-use super::support::executable;
 use super::support::fake_bird::FakeBird;
 use super::support::{Lab, executable};
 use super::{err, once, out, quiet};

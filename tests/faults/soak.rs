@@ -70,9 +70,10 @@ fn busy_lab() -> Lab {
 
 #[test]
 fn soak() {
-    let wanted = std::env::var("SOAK_SECONDS").ok();
-    let alone = wanted.is_some();
-    let seconds = wanted.and_then(|text| text.parse().ok()).unwrap_or(20);
+    let seconds = std::env::var("SOAK_SECONDS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(20);
     let lab = busy_lab();
     let bird = FakeBird::install(&lab);
     let mut daemon = Daemon::start(&lab);
