@@ -262,10 +262,10 @@ impl Service {
         }
     }
 
-    /// Whether a rise or a fall has begun and is not complete.
+    /// Whether a rise or a fall has begun, with the run that has just ended at the latest, and is not complete.
     pub fn counting(&self) -> bool {
         match self.state {
-            State::Unknown => self.passes > 0 || self.failures > 0,
+            State::Unknown => true,
             State::Up => self.failures > 0,
             State::Down => self.passes > 0,
             State::Held | State::Disabled => false,
@@ -293,7 +293,10 @@ impl Service {
         match (self.state, input) {
             (S::Disabled, I::Pass | I::Fail(_) | I::Hold(_) | I::Release) => None,
             (S::Unknown | S::Down, I::Pass) => self.count_pass(now),
-            (S::Up, I::Pass) => self.stay_up(),
+            (S::Up, I::Pass) => {
+                self.failures = 0;
+                None
+            }
             (S::Unknown | S::Up, I::Fail(verdict)) => self.count_failure(verdict, now),
             (S::Down, I::Fail(verdict)) => self.stay_down(verdict),
             (S::Held, I::Pass | I::Fail(_)) => None,
@@ -323,12 +326,6 @@ impl Service {
             return None;
         }
         self.enter(State::Up, Reason::Passed { count: self.passes }, now)
-    }
-
-    fn stay_up(&mut self) -> Option<Change> {
-        self.failures = 0;
-        self.state_value = Some(0);
-        None
     }
 
     fn count_failure(&mut self, verdict: Verdict, now: Mono) -> Option<Change> {
@@ -376,10 +373,9 @@ impl Service {
             (_, State::Held) => Some(1),
             (_, State::Unknown | State::Down | State::Disabled) => self.state_value,
         };
-        if state != State::Up {
-            self.passes = 0;
-        }
-        if state != State::Down || !matches!(reason, Reason::Failed { .. }) {
+        self.passes = 0;
+        // A fall that is complete goes on to be counted.
+        if !matches!(reason, Reason::Failed { .. }) {
             self.failures = 0;
         }
         self.reason = reason;
@@ -394,13 +390,4 @@ impl Service {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// There may be ten thousand of them, beside their configuration.
-    #[test]
-    fn a_service_is_small() {
-        let bytes = size_of::<Option<Service>>();
-        assert!(bytes <= 168, "{bytes}");
-    }
-}
+mod tests;

@@ -59,3 +59,23 @@ impl Services {
         self.places.iter().flatten()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Announce;
+    use crate::config::fixture::service_config;
+    use crate::time::Mono;
+
+    /// A configuration that is read again for years takes no more memory for that.
+    #[test]
+    fn places_are_used_again() {
+        let config = std::rc::Rc::new(service_config("a", &["192.0.2.1/32"]));
+        let service = || Service::new(config.clone(), Announce::Keep, Mono::from_micros(1));
+        let mut services = Services::default();
+        let (first, second) = (services.put(service()), services.put(service()));
+        assert!(services.take(first).is_some() && services.take(first).is_none());
+        assert_eq!(services.put(service()), first);
+        assert!(![first, second].contains(&services.put(service())));
+    }
+}

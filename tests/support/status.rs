@@ -2,6 +2,8 @@
 //!
 //! Abstract sockets belong to the network namespace, so the calling thread reaches the daemon of its own lab.
 
+#![allow(clippy::question_mark)] // nanoserde derives it so.
+
 use std::io::Read;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
