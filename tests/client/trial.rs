@@ -172,7 +172,7 @@ fn checks_run_as_the_daemon_runs_them() {
     let mut command = daemon_command(&lab);
     command
         .args(["-t", "--json"])
-        .env("NOTIFY_SOCKET", "/nowhere")
+        .env("NOTIFY_SOCKET", "/proc/nowhere")
         .env("WATCHDOG_USEC", "1")
         .env("ANYCAST_SERVICE", "other")
         .env("KEPT", "kept");

@@ -126,19 +126,3 @@ fn runs_and_changes_are_counted() {
     };
     assert_eq!((service.counters(), service.since()), (counters, at(3)));
 }
-
-#[test]
-fn what_a_run_said_before_its_time_was_up_belongs_to_that_run_alone() {
-    let mut service = service();
-    assert!(!service.timed_out_with("nothing has run"));
-    for (verdict, kept) in [(Verdict::Pass, "first"), (Verdict::TimedOut, "late")] {
-        service.ran(LastRun {
-            verdict,
-            took: Duration::ZERO,
-            ended: at(1),
-            first_line: "first",
-        });
-        assert_eq!(service.timed_out_with("late"), kept == "late");
-        assert_eq!(service.last().map(|last| last.first_line), Some(kept));
-    }
-}

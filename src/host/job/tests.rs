@@ -34,7 +34,7 @@ fn alone_under(shell: &str, test: &str, body: fn()) {
         .args(["--exact", &format!("host::job::tests::{test}")])
         .args(["--nocapture", "--test-threads=1"])
         .env(MARK, "1")
-        .env("NOTIFY_SOCKET", "/nowhere")
+        .env("NOTIFY_SOCKET", "/proc/nowhere")
         .env("WATCHDOG_USEC", "1")
         .env("WATCHDOG_PID", "1")
         .env("ANYCAST_SERVICE", "another")

@@ -15,11 +15,11 @@ fn what_cannot_be_started_says_why() {
         };
         let plain = file("plain", "#!/bin/sh\n", 0o644);
         let headless = file("headless", "exit 0\n", 0o755);
-        let orphan = file("orphan", "#!/nowhere/sh\n", 0o755);
+        let orphan = file("orphan", "#!/proc/nowhere/sh\n", 0o755);
         let before = open_descriptors();
         let mut jobs = Jobs::new().unwrap();
         for (command, status, part) in [
-            (&["/nowhere/check"][..], 127, "No such file"),
+            (&["/proc/nowhere/check"][..], 127, "No such file"),
             (&["nowhere-check"], 127, "along PATH"),
             (&[], 127, "the command is empty"),
             (&[&plain], 126, "is it executable"),
@@ -52,7 +52,7 @@ fn a_name_without_a_slash_is_looked_up() {
         let dir = Dir::new("job-path");
         fs::write(dir.path().join("true"), "").unwrap();
         let mut path = dir.path().as_os_str().to_owned();
-        path.push(":/nowhere:/dev/null");
+        path.push(":/proc/nowhere:/dev/null");
         jobs.path = path.clone();
         let failure = start(&mut jobs, 2, &["true"]).unwrap_err();
         assert_eq!(failure.status, 126, "{failure:?}");
@@ -60,7 +60,7 @@ fn a_name_without_a_slash_is_looked_up() {
         jobs.path = path;
         start(&mut jobs, 3, &["true"]).unwrap();
         assert_eq!(finish(&mut jobs)[0].ended, Ended::Exit(0));
-        jobs.path = ":/nowhere:/dev/null".into();
+        jobs.path = ":/proc/nowhere:/dev/null".into();
         let failure = start(&mut jobs, 4, &["true"]).unwrap_err();
         assert_eq!(failure.status, 127, "{failure:?}");
     });
