@@ -23,8 +23,9 @@ use super::{
 const MAX_SERVICES: usize = 50_000;
 /// Bytes of all their values together: a kilobyte for each. [DEFAULT] and references can make far more of a small file.
 const MAX_VALUES: usize = 50 << 20;
-/// Bytes of the name of a service: half of what the kernel takes as one variable (MAX_ARG_STRLEN).
-const MAX_NAME: usize = 64 * 1024;
+/// Bytes of the name of a service: far more than anybody has, and far less than the kernel takes as one variable
+/// (MAX_ARG_STRLEN).
+const MAX_NAME: usize = 8 * 1024;
 /// Complaints after which nothing is suggested any more: each suggestion looks at every known name.
 const MAX_SUGGESTIONS: usize = 1000;
 
