@@ -23,8 +23,9 @@ use super::{
 const MAX_SERVICES: usize = 50_000;
 /// Bytes of all their values together: a kilobyte for each. [DEFAULT] and references can make far more of a small file.
 const MAX_VALUES: usize = 50 << 20;
-/// Bytes of the name of a service: about all that a line of syslog has room for.
-const MAX_NAME: usize = 1000;
+/// Bytes of the name of a service: far more than anybody has, and far less than the kernel takes as one variable
+/// (MAX_ARG_STRLEN).
+const MAX_NAME: usize = 8 * 1024;
 /// Complaints after which nothing is suggested any more: each suggestion looks at every known name.
 const MAX_SUGGESTIONS: usize = 1000;
 
@@ -305,7 +306,7 @@ fn unknown_options(view: View<'_>, used: &Names, complaints: &mut Complaints) {
     }
 }
 
-/// The name goes into the environment of each run, into every line of the log, and into labels.
+/// The name goes into the environment of each run, which otherwise can't be started.
 fn impossible_name(view: View<'_>, complaints: &mut Complaints) {
     let origin = view.section.origin;
     if view.name().contains('\0') {

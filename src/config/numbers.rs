@@ -5,8 +5,9 @@
 //! below its name. Digits of other scripts, which Python takes too, are refused. Pure functions from text.
 //!
 //! Numbers with a fraction are read and written here, since the standard library brings 25 kB of tables and
-//! code for every number there can be. Of those that can be a span of time each becomes the very same one;
-//! of much larger and smaller ones only the size is right, so that they can be refused.
+//! code for every number there can be. Of those that can be a span of time each becomes the very same one, if it
+//! has eighteen digits or fewer, and else perhaps its neighbour; of much larger and smaller ones only the size is
+//! right, so that they can be refused.
 
 use std::ops::RangeInclusive;
 

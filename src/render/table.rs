@@ -122,7 +122,11 @@ fn print_row<'a>(
         if !line.is_empty() {
             line.push_str(&" ".repeat(GAP));
         }
-        line.push_str(&format!("{:<width$}", fit(cell, *width)));
+        let cell = fit(cell, *width);
+        line.push_str(&cell);
+        // Not by a format, which panics beyond 65,535 columns.
+        let missing = width.saturating_sub(cell.chars().count());
+        line.extend(std::iter::repeat_n(' ', missing));
     }
     push_line(out, &line, screen);
 }
