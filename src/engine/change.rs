@@ -1,8 +1,8 @@
 //! How the engine takes up a configuration, changes it while it runs, and comes to its end.
 //!
 //! A reload touches only what differs: a service whose settings are the same keeps its state, its counters and its
-//! schedule, and a BIRD whose files are the same is not spoken to. The end is an update like any other, followed by the
-//! wait that the operator asked for, and bounded whatever BIRD does.
+//! schedule, and a BIRD whose files are the same is not spoken to. A file that somebody spoiled meanwhile is mended. The
+//! end is an update like any other, followed by the wait that the operator asked for, and bounded whatever BIRD does.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -167,8 +167,13 @@ impl Engine {
         let claims = &self.claims;
         self.routes.claim(&|prefix| claims.any_on(*prefix));
         self.routes.set_pace(&self.daemon);
-        if new_families {
-            self.change_families(files);
+        match new_families {
+            true => self.change_families(files),
+            false => {
+                for (family, file) in Family::ALL.into_iter().zip(files) {
+                    self.routes.file_found(family, file);
+                }
+            }
         }
         // A prefix that changed hands is settled by those who claim it now.
         let mut heirs = Set::new();

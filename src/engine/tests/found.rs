@@ -206,6 +206,19 @@ fn a_file_that_could_not_be_written_is_written_though_its_content_is_right_again
 }
 
 #[test]
+fn a_reload_mends_a_file_that_somebody_spoiled() {
+    let whole = config([quick("a", A), quick("v6", V6)]);
+    let mut bench = Bench::new(world(whole.clone(), &[A, V6]));
+    bench.files[0] = Set::new();
+    reload(&mut bench, whole.clone());
+    assert!(bench.in_file(A));
+    assert_eq!((bench.writes.len(), bench.reconfigurations.len()), (1, 1));
+    bench.pass(seconds(5), pass);
+    reload(&mut bench, whole);
+    assert_eq!((bench.writes.len(), bench.reconfigurations.len()), (1, 1));
+}
+
+#[test]
 fn a_file_that_somebody_spoiled_is_written_anew_when_bird_refuses_it() {
     let two_ways = config([quick("a", A), quick("b", B), quick("v6", V6)]);
     let mut one_way = two_ways.clone();
