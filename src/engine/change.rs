@@ -176,12 +176,14 @@ impl Engine {
             }
         }
         // A prefix that changed hands is settled by those who claim it now.
-        let mut heirs = Set::new();
+        let mut heirs: Vec<ServiceId> = Vec::new();
         for gone in &gone {
             self.withdraw_removed(gone);
             self.take_over(&gone.service);
-            let prefixes = gone.service.config.prefixes.iter();
-            heirs.extend(prefixes.filter_map(|prefix| self.claims.on(*prefix).next()));
+            for prefix in &gone.service.config.prefixes {
+                let heir = self.claims.on(*prefix).next();
+                heirs.extend(heir.filter(|id| !heirs.contains(id)));
+            }
         }
         for id in heirs {
             self.route(id);
@@ -271,6 +273,7 @@ impl Engine {
     }
 
     /// The services in the order of their names.
+    #[inline(never)] // A sort of its own at each of two places.
     pub(super) fn by_name(&self) -> Vec<(Rc<ServiceConfig>, Option<ServiceId>)> {
         let mut all = Vec::with_capacity(self.services.order.len());
         for id in &self.services.order {
