@@ -126,3 +126,34 @@ fn runs_and_changes_are_counted() {
     };
     assert_eq!((service.counters(), service.since()), (counters, at(3)));
 }
+
+#[test]
+fn only_what_comes_in_a_row_counts() {
+    for (inputs, wanted) in [
+        (
+            &[fail(1), PASS, fail(1), fail(1)][..],
+            &[(3, Status::Down)][..],
+        ),
+        (&[PASS, PASS, fail(1), PASS, PASS, PASS], &[(5, Status::Up)]),
+        (
+            &[PASS, PASS, PASS, fail(1), PASS, fail(1), fail(1)],
+            &[(2, Status::Up), (6, Status::Down)],
+        ),
+        (
+            &[
+                fail(1),
+                fail(1),
+                PASS,
+                PASS,
+                fail(1),
+                PASS,
+                PASS,
+                PASS,
+                fail(1),
+            ],
+            &[(1, Status::Down), (7, Status::Up)],
+        ),
+    ] {
+        assert_eq!(changes(&mut service(), inputs), wanted);
+    }
+}

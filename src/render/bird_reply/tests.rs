@@ -199,6 +199,8 @@ fn commands_that_do_not_have_failed_with_bird_quoted() {
         (format!("{READY}Reconfiguration ignored, shutting down\n"), "", 0, "Reconfiguration ignored, shutting down"),
         ("BIRD 1.6.8 ready.\nAccess restricted\nAccess denied\n".to_string(), "", 0, "Access restricted; Access denied"),
         (format!("{READY}Reconfiguration confirmed\n"), "", 0, "Reconfiguration confirmed"),
+        // Two of them in one command, and the status is that of the first.
+        (format!("{READY}Reconfigured\n{down}\n"), "", 0, &format!("Reconfigured; {down}")),
         ("BIRD 2.0.12 ready.\nNo such command. Press `?' for help.\n".to_string(), "", 1, "No such command. Press `?' for help."),
         (String::new(), down, 1, down),
         (String::new(), "", 0, ""),
@@ -260,4 +262,11 @@ fn versions() {
     ] {
         assert_eq!(parse_version(greeting).as_deref(), version);
     }
+}
+
+#[test]
+fn what_is_not_bird_is_quoted() {
+    let verdict = ReplyReader::new().feed(b"220 mail.example\x1b[m\n");
+    let why = "what answers there is not BIRD: \"220 mail.example\\\\x1b[m\"";
+    assert_eq!(verdict, Some(Err(Refusal::Unreachable(why.to_string()))));
 }
