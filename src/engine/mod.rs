@@ -289,7 +289,11 @@ impl Engine {
                 self.desk.say(What::NotKilled { pid, cause });
                 self.custom_ended(now, &service, Ok(Ended::Signal(9)), Output::default());
             }
-            Some(Owner::Channel(_) | Owner::Orphan | Owner::Nobody) | None => {
+            Some(Owner::Channel(channel)) => {
+                self.desk.say(What::NotKilled { pid, cause });
+                self.routes.given_up(&mut self.desk, now, channel, job);
+            }
+            Some(Owner::Orphan | Owner::Nobody) | None => {
                 self.desk.say(What::NotKilled { pid, cause });
             }
         }

@@ -21,6 +21,9 @@ const RETRY_MAX: Duration = Duration::from_secs(4);
 /// How long BIRD is left alone after it has put a configuration into its queue. BIRD 3.1.7 dies of an assertion
 /// when another one takes the place of that; with a million routes it is busy for half a second.
 const QUEUE_PAUSE: Duration = Duration::from_secs(2);
+/// How long what was killed may take to die before the next attempt does without its end: milliseconds, unless it hangs
+/// in the kernel.
+const DYING: Duration = Duration::from_secs(1);
 
 impl Routes {
     /// Starts the attempts that are due, and sets the alarm for those that have to wait. `hurry`: no spacing.
@@ -151,7 +154,11 @@ impl Routes {
             return;
         }
         let job = desk.new_job(Owner::Channel(index));
-        channel.phase = Phase::Reconfiguring { job, since: now };
+        channel.phase = Phase::Reconfiguring {
+            job,
+            since: now,
+            killed: false,
+        };
         channel.time_out = Some(
             desk.wheel
                 .arm(now + self.reconfigure_timeout, Timer::TimeOut(job)),
@@ -162,14 +169,25 @@ impl Routes {
         });
     }
 
-    /// The attempt is over, whatever becomes of what hangs: as another user or in the kernel it may do so for ever, and
-    /// the channel must not.
+    /// What hangs is killed, and the attempt is over when it is gone, so that there are never two at once.
     pub fn timed_out(&mut self, desk: &mut Desk, now: Mono, index: usize, job: JobId) {
-        if let Some(channel) = self.channels.get_mut(index) {
-            channel.time_out = None;
+        let Some(channel) = self.channels.get_mut(index) else {
+            return;
+        };
+        channel.time_out = None;
+        match &mut channel.phase {
+            Phase::Reconfiguring { killed, .. } if !*killed => {
+                *killed = true;
+                channel.time_out = Some(desk.wheel.arm(now + DYING, Timer::TimeOut(job)));
+                desk.act(Action::Kill { job });
+            }
+            _ => self.given_up(desk, now, index, job),
         }
+    }
+
+    /// What hangs as another user or in the kernel may do so for ever; the channel must not.
+    pub fn given_up(&mut self, desk: &mut Desk, now: Mono, index: usize, job: JobId) {
         desk.jobs.insert(job, Owner::Nobody);
-        desk.act(Action::Kill { job });
         self.reconfigured(desk, now, index, job, Err(Refusal::TimedOut));
     }
 
@@ -187,6 +205,7 @@ impl Routes {
         let Phase::Reconfiguring {
             job: current,
             since,
+            killed,
         } = channel.phase
         else {
             return;
@@ -197,6 +216,10 @@ impl Routes {
         channel.phase = Phase::Idle;
         let time_out = channel.time_out.take();
         desk.cancel(time_out);
+        let outcome = match killed {
+            true => Err(Refusal::TimedOut),
+            false => outcome,
+        };
         let took = now.since(since);
         for family in channel.families {
             let Some(routes) = self.families[family.index()].as_mut() else {

@@ -58,6 +58,7 @@ enum Phase {
     Reconfiguring {
         job: JobId,
         since: Mono,
+        killed: bool,
     },
 }
 

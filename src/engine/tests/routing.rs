@@ -186,6 +186,39 @@ fn a_hanging_reconfiguration_is_killed_and_tried_again_at_once() {
 }
 
 #[test]
+fn what_hangs_is_gone_before_the_next_attempt_or_given_up() {
+    let dying = |bench: &Bench| {
+        let mut killed = bench.killed.iter();
+        let found = killed.find(|job| bench.jobs.get(job) == Some(&Job::Reconfigure));
+        found.copied()
+    };
+    let mut bench = Bench::new(world(config([quick("a", A), quick("b", B)]), &[]));
+    bench.bird = None;
+    bench.answer("b", Ended::Exit(1));
+    bench.answer("a", Ended::Exit(0));
+    while dying(&bench).is_none() {
+        assert!(bench.jump());
+    }
+    // A change that is due at once finds it dying.
+    bench.event(Event::RunNow);
+    bench.answer("b", Ended::Exit(0));
+    assert_eq!(bench.reconfigurations.len(), 1);
+    let begin = bench.now;
+    bench.reap_killed();
+    assert_eq!((bench.reconfigurations.len(), bench.now), (2, begin));
+
+    // The next one never dies: nothing waits for it longer than a second.
+    while dying(&bench).is_none() {
+        assert!(bench.jump());
+    }
+    let begin = bench.now;
+    while bench.reconfigurations.len() == 2 {
+        assert!(bench.jump());
+    }
+    assert_eq!(bench.now.since(begin), seconds(1));
+}
+
+#[test]
 fn a_full_disk_is_retried_and_said_once() {
     let mut bench = Bench::new(world(config([quick("a", A)]), &[]));
     bench.disk_full = true;
