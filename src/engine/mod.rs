@@ -148,6 +148,9 @@ pub struct Engine {
     metrics_wanted: bool,
     metrics_written: Option<Mono>,
     random: u64,
+    /// Prefixes that were ever looked at to settle what is wanted of them.
+    #[cfg(test)]
+    routed: usize,
 }
 
 impl Engine {
@@ -181,6 +184,8 @@ impl Engine {
             metrics_wanted: true,
             metrics_written: None,
             random: seed | 1,
+            #[cfg(test)]
+            routed: 0,
         };
         engine.take_up(now, world, unclean);
         let actions = engine.finish_turn(now);
@@ -312,6 +317,10 @@ impl Engine {
         };
         let config = service.config.clone();
         let mut changed = None;
+        #[cfg(test)]
+        {
+            self.routed += config.prefixes.len();
+        }
         for prefix in &config.prefixes {
             let wanted = combine(
                 self.claims
