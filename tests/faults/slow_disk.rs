@@ -99,8 +99,8 @@ fn what_was_due_in_a_slow_turn_is_late_by_that_turn_only() {
         daemon.wait_lines(before + 2, &passed);
         daemon.signal(libc::SIGHUP);
         let reloads = waits.len() + 1;
-        daemon.wait_lines(reloads, &["one turn of the loop"]);
-        let end = daemon.out.with(&["one turn of the loop"])[reloads - 1].0;
+        daemon.wait_lines(reloads, &["configuration reloaded"]);
+        let end = daemon.out.with(&["configuration reloaded"])[reloads - 1].0;
         let checks = || daemon.out.with(&passed);
         wait_until("a check after the reload", || {
             checks().iter().any(|(at, _)| *at > end)
