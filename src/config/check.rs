@@ -13,7 +13,7 @@ use super::facts::{Facts, Place, Probes, names_directory, parent, quoted_path};
 use super::names::Names;
 use super::read::Reader;
 use super::settings::{self, DAEMON_SECTION, DEFAULT_SECTION, Kept, Setting};
-use super::text::{printable, short};
+use super::text::shown;
 use super::{
     CommandLine, Config, DaemonConfig, Family, Level, LogConfig, MetricsConfig, ServiceConfig,
     SyslogConfig, SyslogFormat, bird, expand, hint, prefixes, service,
@@ -332,7 +332,7 @@ fn mistaken_section(view: View<'_>, complaints: &mut Complaints) {
     if !whole {
         let message = format!(
             "this is taken for a service called {}: did you mean [{meant}]?",
-            printable(&short(view.name()))
+            shown(view.name())
         );
         complaints.warn(view.section.origin, view.name(), "", message);
     }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::lower::lower;
-use super::text::{printable, quoted, short};
+use super::text::{quoted, shown};
 
 /// As Python's `MAX_INTERPOLATION_DEPTH`.
 const MAX_DEPTH: u32 = 10;
@@ -43,7 +43,7 @@ impl fmt::Display for Trouble {
             Trouble::Missing(name) => write!(
                 f,
                 "cannot expand %({})s: that option is set neither in this section nor in [DEFAULT]",
-                printable(&short(name))
+                shown(name)
             ),
             Trouble::TooDeep => write!(
                 f,

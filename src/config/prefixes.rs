@@ -9,7 +9,7 @@ use super::ServiceConfig;
 use super::complaints::Complaints;
 use super::document::{Document, Origin, View};
 use super::settings::{self, DAEMON_SECTION};
-use super::text::{printable, short};
+use super::text::{printable, shown};
 use crate::sorted::order;
 
 /// One use of a prefix.
@@ -35,8 +35,7 @@ impl Claim<'_> {
 
     /// "of [name] (file:line)".
     fn owner(&self, document: &Document) -> String {
-        let section = short(self.section);
-        let name = printable(&section);
+        let name = shown(self.section);
         if self.dummy {
             return "the dummy prefix".to_string();
         }

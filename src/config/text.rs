@@ -55,9 +55,14 @@ pub fn short(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The text in quotes, short and printable.
+/// The text, short and printable.
+pub fn shown(text: &str) -> String {
+    printable(&short(text)).into_owned()
+}
+
+/// The same in quotes.
 pub fn quoted(text: &str) -> String {
-    format!("'{}'", printable(&short(text)))
+    format!("'{}'", shown(text))
 }
 
 /// Marks that make a terminal show text in another order than it is stored.

@@ -1,5 +1,6 @@
 //! The engine as a [`Snapshot`], for whoever looks at it from outside.
 
+use super::routes::Channel;
 use super::service::{Service, State};
 use super::snapshot::{FamilyView, ServiceView, Snapshot};
 use super::vocab::Status;
@@ -81,7 +82,7 @@ impl Engine {
             .as_ref()
             .or_else(|| channel.and_then(|channel| channel.trouble.as_ref()))
             .map(|trouble| &trouble.obstacle);
-        let bird_agrees = channel.is_none_or(|channel| !channel.bird_due && channel.idle());
+        let bird_agrees = channel.is_none_or(Channel::bird_knows);
         Some(FamilyView {
             family,
             written: routes.lists.written(),

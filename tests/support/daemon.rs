@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -306,18 +307,21 @@ pub fn all_pids() -> Vec<u32> {
     entries.flatten().filter_map(pid).collect()
 }
 
-/// The parent of a process, from /proc/PID/stat (its name may hold blanks and parentheses).
-pub fn parent_of(pid: u32) -> Option<u32> {
+/// A word of /proc/PID/stat, counted from behind the name, which may hold blanks and parentheses.
+fn word_of_stat<T: FromStr>(pid: u32, place: usize) -> Option<T> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_whitespace().nth(1)?.parse().ok()
+    rest.split_whitespace().nth(place)?.parse().ok()
+}
+
+/// The parent of a process.
+pub fn parent_of(pid: u32) -> Option<u32> {
+    word_of_stat(pid, 1)
 }
 
 /// The letter of proc(5) for what the process is doing: `T` if it is stopped, `Z` for a zombie.
 pub fn state_of(pid: u32) -> Option<char> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, rest) = stat.rsplit_once(')')?;
-    rest.trim_start().chars().next()
+    word_of_stat(pid, 0)
 }
 
 /// Whether the process exists and is no zombie.

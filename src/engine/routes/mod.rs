@@ -89,6 +89,11 @@ impl Channel {
     pub fn idle(&self) -> bool {
         self.phase == Phase::Idle
     }
+
+    /// Whether this BIRD has taken what stands in its files.
+    pub fn bird_knows(&self) -> bool {
+        !self.bird_due && self.idle()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -195,8 +200,7 @@ impl Routes {
 
     /// Whether every BIRD has taken what stands in the files.
     pub fn bird_knows(&self) -> bool {
-        let mut channels = self.channels.iter();
-        channels.all(|channel| !channel.bird_due && channel.idle())
+        self.channels.iter().all(Channel::bird_knows)
     }
 
     /// Whether a BIRD has been told what is wanted.

@@ -1,5 +1,6 @@
 use super::*;
-use crate::config::{Level, SyslogFormat};
+use crate::config::SyslogFormat;
+use crate::config::fixture::log_config;
 use crate::host::test_dir::TestDir;
 use std::env;
 use std::fs;
@@ -69,21 +70,14 @@ fn actor() {
 
 fn config(server: &str, port: u16) -> LogConfig {
     LogConfig {
-        level: Level::Info,
-        file: None,
-        max_bytes: 0,
-        backups: 0,
-        json_file: false,
         syslog: Some(SyslogConfig {
             server: server.into(),
             port,
             format: SyslogFormat::Rfc5424,
             json: false,
         }),
-        json_stdout: false,
-        journal: false,
-        stderr_file: None,
         stderr_to_syslog: true,
+        ..log_config()
     }
 }
 
