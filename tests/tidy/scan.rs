@@ -19,12 +19,12 @@ impl Source {
             || self.path.ends_with("_tests.rs")
     }
 
-    /// The code without what follows `#[cfg(test)]`.
-    pub fn shipped(&self) -> &str {
-        if self.is_test() {
-            return "";
+    /// The code that ships.
+    pub fn shipped(&self) -> String {
+        match self.is_test() {
+            true => String::new(),
+            false => without_tests(&self.code),
         }
-        self.code.split("#[cfg(test)]").next().unwrap_or_default()
     }
 
     /// Complaints `path:line: …` for every line of the shipped code that holds one of `words`.
@@ -94,39 +94,30 @@ pub fn holds_word(line: &str, word: &str) -> bool {
     })
 }
 
-/// The functions of blanked code: name, first line, number of lines.
-pub fn functions(code: &str) -> Vec<(String, usize, usize)> {
-    let lines: Vec<&str> = code.lines().collect();
-    let mut functions = Vec::new();
-    for (at, line) in lines.iter().enumerate() {
-        let Some((before, rest)) = line.split_once("fn ") else {
-            continue;
-        };
-        let name: String = rest.chars().take_while(|&c| word_character(c)).collect();
-        if name.is_empty() || before.chars().next_back().is_some_and(word_character) {
-            continue;
-        }
-        let (mut depth, mut opened, mut nested) = (0i32, false, 0i32);
-        'body: for (further, line) in lines[at..].iter().enumerate() {
-            let begin = if further == 0 { before.len() } else { 0 };
-            for c in line[begin..].chars() {
-                match c {
-                    '{' => (depth, opened) = (depth + 1, true),
-                    '}' => depth -= 1,
-                    '(' | '[' => nested += 1,
-                    ')' | ']' => nested -= 1,
-                    // A declaration without a body.
-                    ';' if !opened && nested == 0 => break 'body,
-                    _ => (),
-                }
-                if opened && depth == 0 {
-                    functions.push((name, at + 1, further + 1));
-                    break 'body;
-                }
+/// Blanked code without the items that only tests see; line breaks stay.
+pub fn without_tests(code: &str) -> String {
+    const MARK: &str = "#[cfg(test)]";
+    let mut shipped = String::with_capacity(code.len());
+    let mut rest = code;
+    while let Some(at) = rest.find(MARK) {
+        shipped.push_str(&rest[..at]);
+        let (mut depth, mut end) = (0i32, rest.len());
+        for (offset, c) in rest[at + MARK.len()..].char_indices() {
+            match c {
+                '{' | '(' | '[' => depth += 1,
+                '}' | ')' | ']' => depth -= 1,
+                _ => {}
+            }
+            // The end of a statement, of a field or of a block, or of the block around it all.
+            if depth < 0 || depth == 0 && [';', ',', '}'].contains(&c) {
+                end = at + MARK.len() + offset + usize::from(depth == 0);
+                break;
             }
         }
+        shipped.extend(rest[at..end].chars().filter(|c| *c == '\n'));
+        rest = &rest[end..];
     }
-    functions
+    shipped + rest
 }
 
 /// The text with comments and the contents of strings and characters replaced by blanks; line breaks stay.
