@@ -11,7 +11,7 @@ BENCH_TARGET := $(shell uname -m)-unknown-linux-musl
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-release lint demo bench fuzz simulate memcheck soak clean
+.PHONY: help build test test-release lint demo bench fuzz mutants simulate memcheck soak clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,13 @@ bench: ## build static binaries, compare them with the reference and with the fl
 
 fuzz: ## fuzz the parsers (installs cargo-fuzz from crates.io)
 	@tests/fuzz/run
+
+MUTANTS ?= $(wildcard src/engine/*.rs src/engine/routes/*.rs src/config/check.rs src/render/prefix_list.rs \
+  src/render/prefix_list/lexer.rs src/render/prefix_list/item.rs src/render/bird_reply.rs src/host/disk.rs \
+  src/host/disk/*.rs src/host/maintenance.rs src/host/maintenance/walk.rs)
+mutants: ## change the code in one place after the other, and list what no unit test notices; MUTANTS="FILE..."
+	CARGO_TARGET_DIR=target/mutants/tool $(CARGO) run --release --quiet --locked \
+	  --manifest-path tests/mutants/Cargo.toml -- $(filter-out %tests.rs %fixture.rs,$(MUTANTS))
 
 simulate: ## a million steps of the engine in a made-up world; SEED=N replays one
 	SIMULATE_SEED=$(SEED) SIMULATE_STEPS=1000000 $(CARGO) test --release --locked simulation -- --nocapture

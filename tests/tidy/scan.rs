@@ -64,8 +64,8 @@ pub fn sources(parts: &[&str]) -> Vec<Source> {
 fn collect(directory: &Path, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).expect("directory").flatten() {
         let path = entry.path();
-        // The fuzz and bench crates are not part of the build and have targets of their own.
-        let foreign = ["tests/fuzz", "tests/bench"]
+        // These crates are not part of the build.
+        let foreign = ["tests/fuzz", "tests/bench", "tests/mutants"]
             .iter()
             .any(|name| path.ends_with(name));
         if path.is_dir() && !foreign && !path.ends_with("target") {
