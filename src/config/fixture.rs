@@ -32,6 +32,10 @@ pub fn probes() -> Probes<'static> {
             }
         },
         target: &Path::to_path_buf,
+        foreign: &|path| {
+            path.ends_with("bird.conf")
+                .then(|| "it is BIRD's".to_string())
+        },
         executable: &|command| match command {
             "gone" | "/gone" => Executable::NotFound,
             "/forbidden" => Executable::NotPermitted,

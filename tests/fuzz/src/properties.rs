@@ -67,6 +67,7 @@ fn loaded(settings: &[u8], services: &[u8]) -> Loaded {
                 None => Place::Directory { writable: true },
             },
             target: &|path: &Path| path.to_path_buf(),
+            foreign: &|_| None,
             executable: &|_| Executable::Runs,
             interface: &|_| Some(true),
             assigned: &|_, _| Some(true),
