@@ -13,7 +13,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::{
-    attributes, directory_of, existing, failed, files, hidden_name, not_a_file, sync, sys,
+    attributes, directory_of, existing, failed, files, hidden_name, not_a_file, process, sync, sys,
 };
 
 /// Beyond the size of the prefix file: the next header may be longer by a few digits.
@@ -43,7 +43,10 @@ pub fn make(target: &Path) -> io::Result<()> {
     let size = old.as_ref().map_or(0, Metadata::len);
     match fs::symlink_metadata(&reserve) {
         Ok(found) if !found.is_file() => return Err(failed("use", &reserve, &not_a_file(&found))),
-        Ok(found) if has_room(&found, size) => return Ok(()),
+        Ok(found) if !is_ours(&found, old.as_ref()) => {
+            fs::remove_file(&reserve).map_err(|error| failed("remove", &reserve, &error))?;
+        }
+        Ok(found) if found.blocks() * BLOCK >= size + SLACK => return Ok(()),
         _ => {}
     }
     let old = old.as_ref().map(|old| (target, old));
@@ -66,8 +69,12 @@ fn is_mounted(target: &Path, found: &Metadata) -> bool {
     fs::metadata(directory_of(target)).is_ok_and(|directory| directory.dev() != found.dev())
 }
 
-fn has_room(found: &Metadata, size: u64) -> bool {
-    found.nlink() == 1 && found.blocks() * BLOCK >= size + SLACK
+/// Not a file that another user, or by another name another program, can write.
+fn is_ours(reserve: &Metadata, old: Option<&Metadata>) -> bool {
+    let owner = reserve.uid();
+    reserve.is_file()
+        && reserve.nlink() == 1
+        && (owner == process::effective_uid() || old.is_some_and(|old| old.uid() == owner))
 }
 
 /// The bytes that a reserve for a file of `size` bytes has.
@@ -104,8 +111,7 @@ pub fn take(target: &Path, content: &[u8]) -> io::Result<attributes::Kept> {
     let old = existing(target)?;
     let reserve = name(target);
     let file = files::open_in_place(&reserve)?;
-    let found = file.metadata()?;
-    if !found.is_file() || found.nlink() != 1 {
+    if !is_ours(&file.metadata()?, old.as_ref()) {
         return Err(io::Error::other("the reserve is no file of ours"));
     }
     if files::is_open_elsewhere(&file) {

@@ -1,7 +1,8 @@
 //! The reading end of a child's output.
 //!
 //! The first [`CAPTURE_MAX`] bytes are kept and the last [`TAIL_MAX`], where BIRD's answer is; what lies between is read
-//! and counted, so that a child never waits for us. Nothing here waits either: the end that is read is non-blocking, and every read is bounded.
+//! and counted, so that a child never waits for us. Nothing here waits either: the end that is read is non-blocking, and
+//! every read is bounded.
 
 use std::fs::File;
 use std::io::{self, Read};

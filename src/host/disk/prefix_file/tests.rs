@@ -138,6 +138,27 @@ fn the_reserve_has_room_for_the_file_and_is_left_alone_while_somebody_reads_it()
     assert_eq!(fs::read(&path).unwrap(), OLD);
 }
 
+/// In a directory that everybody may write another user may have put it there, to have it become the prefix file.
+#[test]
+fn a_reserve_that_others_can_write_is_not_used() {
+    let dir = Dir::new("prefix-file");
+    let path = dir.path().join("list.conf");
+    let reserve = reserve::name(&path);
+    fs::write(&path, OLD).unwrap();
+    fs::write(&reserve, vec![0; 8192]).unwrap();
+    fs::hard_link(&reserve, dir.path().join("also")).unwrap();
+    reserve::take(&path, NEW).unwrap_err();
+    reserve::make(&path).unwrap();
+    assert_eq!(fs::metadata(&reserve).unwrap().nlink(), 1);
+    if crate::host::sys::process::effective_uid() == 0 {
+        std::os::unix::fs::chown(&reserve, Some(65534), None).unwrap();
+        reserve::take(&path, NEW).unwrap_err();
+        reserve::make(&path).unwrap();
+        assert_eq!(fs::metadata(&reserve).unwrap().uid(), 0);
+    }
+    reserve::take(&path, NEW).unwrap();
+}
+
 /// Replaces the file that is named there in one of the three ways: what the test below kills.
 const REPLACE: &str = "ANYCAST_TEST_REPLACE";
 
