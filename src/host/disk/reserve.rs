@@ -4,8 +4,8 @@
 //! The new content is written into those blocks, and the two names are exchanged: what was the prefix file is the next
 //! reserve. So a full disk, used up i-nodes and a used up quota keep nobody from being withdrawn, nor does another
 //! program that takes every block that becomes free. A reserve that somebody still reads, having opened it when it was
-//! the prefix file, is left alone. Not promised on file systems that never write in place (Btrfs, ZFS, UBIFS): there the
-//! reserve only gives back its blocks.
+//! the prefix file, is left alone. On a file system that never writes in place less is promised: on Btrfs one update, on
+//! others (ZFS, UBIFS, JFFS2) none.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
