@@ -60,9 +60,7 @@ pub fn replace_prefix_file(
         }
         Some(Content::Damaged) => match keep_damaged(&target, old.as_deref().unwrap_or_default()) {
             Ok(kept) => outcome.damaged = kept,
-            Err(error) => {
-                outcome.flaw = Some(sys::cause(&error));
-            }
+            Err(error) => outcome.flaw = Some(sys::cause(&error)),
         },
         Some(Content::List) | None => {}
     }
@@ -147,6 +145,7 @@ fn write_in_place(target: &Path, content: &[u8], old: Option<&[u8]>) -> io::Resu
     if let (Err(_), Some(old)) = (&written, old) {
         // No room after all. The pages that were overwritten have theirs.
         let _ = file.write_all_at(old, 0);
+        let _ = file.set_len(old.len() as u64);
     }
     written?;
     file.set_len(content.len() as u64)?;

@@ -162,9 +162,9 @@ fn hook_panics(config: &LogConfig) {
 fn prepare_files(daemon: &DaemonConfig, troubles: &mut Troubles, now: Mono) {
     for family in Family::ALL {
         if let Some(config) = &daemon.families[family.index()] {
-            if let Err(error) = disk::prepare(&config.prefix_file) {
-                troubles.reserves[family.index()].failed(now, || sys::cause(&error));
-            }
+            let refused = disk::prepare(&config.prefix_file).err();
+            let cause = refused.map(|error| sys::cause(&error));
+            troubles.reserves[family.index()].set(now, cause);
         }
     }
 }
