@@ -1,10 +1,13 @@
 //! The worst day, on the real binary: no processes, no descriptors, no clock to trust, killed while it writes, flooded,
 //! misled, and left running for a long time.
 //!
-//! Full and read-only disks are in `daemon/faults.rs` and `observe/files.rs`, beside what they test.
+//! Read-only disks are in `daemon/faults.rs`, full ones under other files than the prefix file in `observe/files.rs`,
+//! beside what they test.
 
 mod support;
 
+#[path = "faults/full_disk.rs"]
+mod full_disk;
 #[path = "faults/hostile.rs"]
 mod hostile;
 #[path = "faults/privilege.rs"]

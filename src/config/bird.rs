@@ -100,7 +100,7 @@ fn unused(reader: &mut Reader<'_, '_>, family: Family) {
     reader.text(rows.command);
 }
 
-/// The file is replaced by another of its directory, so it is the directory that must be writable.
+/// The file is replaced by another of its directory, so it is the directory that should be writable.
 fn prefix_file_rules(
     reader: &mut Reader<'_, '_>,
     facts: &mut Facts<'_>,
@@ -114,19 +114,28 @@ fn prefix_file_rules(
         return reader.error(setting, format!("{shown} is a directory"));
     }
     let target = (facts.probes.target)(file);
-    match facts.place(file) {
+    let place = facts.place(file);
+    match &place {
         Place::Directory { .. } | Place::Other { .. } => {
             return reader.error(setting, format!("{shown} is no regular file"));
         }
         Place::Hidden(cause) => {
             return reader.error(setting, format!("cannot look at {shown}: {cause}"));
         }
-        Place::Missing | Place::File { .. } => {}
+        Place::Missing => {}
+        Place::File { .. } => {
+            if let Some(why) = (facts.probes.foreign)(file) {
+                return reader.error(setting, format!("{shown}: {why}"));
+            }
+        }
     }
-    let directory = parent(&target);
-    if let Some(why) = facts.why_not_usable(&directory) {
-        reader.error(setting, why);
-    } else if keep {
+    let why = facts.why_not_usable(&parent(&target));
+    if let (Some(why), Place::File { writable: true }) = (&why, place) {
+        reader.warn(setting, format!("{why}, so {shown} is written in place"));
+    } else if let Some(why) = why {
+        return reader.error(setting, why);
+    }
+    if keep {
         reader.error_if(rows.keep, why_no_history(facts, &history_of(&target)));
     }
 }

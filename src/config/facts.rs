@@ -51,6 +51,8 @@ pub struct Probes<'p> {
     pub place: &'p dyn Fn(&Path) -> Place,
     /// Where a file really is: the path with its links resolved, the last one too.
     pub target: &'p dyn Fn(&Path) -> PathBuf,
+    /// Why the file is no list of prefixes that may be overwritten, but another part of BIRD's configuration.
+    pub foreign: &'p dyn Fn(&Path) -> Option<String>,
     pub executable: &'p dyn Fn(&str) -> Executable,
     /// Whether an interface of that name exists; `None`: nobody knows.
     pub interface: &'p dyn Fn(&str) -> Option<bool>,

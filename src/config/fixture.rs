@@ -15,7 +15,7 @@ pub fn probes() -> Probes<'static> {
         user: "tester",
         place: &|path| {
             let name = path.to_string_lossy();
-            let writable = !name.contains("readonly");
+            let writable = !name.contains("readonly") || name.ends_with("mounted.conf");
             match () {
                 () if name.contains("missing") => Place::Missing,
                 () if name.contains("hidden") => Place::Hidden("permission denied".to_string()),
@@ -32,6 +32,10 @@ pub fn probes() -> Probes<'static> {
             }
         },
         target: &Path::to_path_buf,
+        foreign: &|path| {
+            path.ends_with("bird.conf")
+                .then(|| "it is BIRD's".to_string())
+        },
         executable: &|command| match command {
             "gone" | "/gone" => Executable::NotFound,
             "/forbidden" => Executable::NotPermitted,

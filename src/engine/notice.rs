@@ -38,6 +38,10 @@ pub enum Part {
     Syslog(String),
     Metrics(PathBuf),
     History(PathBuf),
+    /// The way in which this prefix file is replaced.
+    PrefixFile(PathBuf),
+    /// The room that is kept beside this prefix file for a withdrawal.
+    Reserve(PathBuf),
     /// The kernel's address notifications.
     Addresses,
     /// The watch on this directory of maintenance files.
@@ -149,6 +153,11 @@ pub enum What {
     },
 
     // Prefix files and BIRD.
+    /// The file as it was before it was written anew, because something in it would have been lost.
+    DamagedKept {
+        path: PathBuf,
+        kept: PathBuf,
+    },
     FileRepaired {
         family: Family,
         path: PathBuf,

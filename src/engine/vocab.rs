@@ -214,7 +214,7 @@ pub struct StartFailure {
     pub cause: String,
 }
 
-/// What a process wrote: the first bytes of each stream, and how many more there were.
+/// What a process wrote: the first and the last bytes of each stream, and how many were between them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Output {
     pub stdout: Captured,
@@ -224,8 +224,13 @@ pub struct Output {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Captured {
     pub bytes: Vec<u8>,
-    /// Bytes read and dropped beyond the bound.
+    /// Bytes read and dropped in the middle, where [`Captured::GAP`] is now.
     pub dropped: u64,
+}
+
+impl Captured {
+    /// Makes a line of its own of what is before it, and none of what follows, whose beginning is missing.
+    pub const GAP: &[u8] = b"\n[...] ";
 }
 
 /// BIRD has taken the new configuration (reply codes 0003, 0004, 0005).

@@ -1,24 +1,27 @@
 //! Files that are whole at any moment: replaced atomically, read with a bound, never anything but regular
 //! files.
 //!
-//! A reader sees the old content or the new one, and after [`replace`] so does a reboot. Mode and owner are
-//! kept, a symbolic link stays and its target is replaced, a new file can be read by everybody. A temporary
-//! file has a name that neither BIRD (`*.conf`) nor a collector of metrics (`*.prom`) takes in, and is gone
-//! after a failure; [`sweep`] removes those that a killed predecessor left. ACLs and extended attributes are
-//! not kept. Errors say what was to be done.
+//! A reader sees the old content or the new one, and after [`replace_prefix_file`] so does a reboot. Mode, owner, access
+//! control lists and extended attributes are kept, a symbolic link stays and its target is replaced, a new file can be
+//! read by everybody. A temporary file has a name that neither BIRD (`*.conf`) nor a collector of metrics (`*.prom`)
+//! takes in, and is gone after a failure; [`prepare`] removes those that a killed predecessor left. Errors say what was
+//! to be done.
 
+mod attributes;
 mod history;
+mod prefix_file;
+mod reserve;
 
 use std::ffi::OsString;
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, fchown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::sys::{self, files, process};
 
-pub use self::history::archive;
+pub use self::prefix_file::{PREFIX_FILE_MAX, replace_prefix_file};
 
 /// Symbolic links followed one after the other: the kernel's own limit.
 const LINKS_MAX: usize = 40;
@@ -26,63 +29,51 @@ const LINKS_MAX: usize = 40;
 /// Bytes of a file's name that its temporary file repeats, so that the whole stays below 255.
 const NAME_MAX: usize = 200;
 
-/// Mode of a new file: BIRD reads it as a user of its own.
-const MODE: u32 = 0o644;
-
-/// Replaces the file at `path`, or makes it; what is on the disk afterwards is whole, whatever happens.
-pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let target = resolve(path)?;
-    put(&target, &mut |file| file.write_all(content), Durable::Yes)
-}
-
-/// The same without waiting for the disk, with content that is `write`n piece by piece: for what is soon
-/// written again, such as metrics.
+/// Replaces the file at `path`, or makes it, without waiting for the disk, with content that is `write`n piece by piece:
+/// for what is soon written again, such as metrics.
 pub fn replace_fast(
     path: &Path,
     write: &mut dyn FnMut(&mut File) -> io::Result<()>,
 ) -> io::Result<()> {
     let target = resolve(path)?;
     put(&target, write, Durable::No)
+        .map(drop)
+        .map_err(|error| failed("write", &target, &error))
 }
 
 /// Replaces what stands at `path` itself, without waiting for the disk: a link is not followed but
 /// overwritten.
 pub fn replace_here(path: &Path, content: &[u8]) -> io::Result<()> {
     put(path, &mut |file| file.write_all(content), Durable::No)
+        .map(drop)
+        .map_err(|error| failed("write", path, &error))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Durable {
+    /// It is on the disk before it has its name, and nothing that decides who may read it is lost.
     Yes,
     No,
 }
 
+/// Replaces `target` as a whole by way of a temporary file. What could not be kept of the old one comes back.
 fn put(
     target: &Path,
     write: &mut dyn FnMut(&mut File) -> io::Result<()>,
     durable: Durable,
-) -> io::Result<()> {
-    let old = match fs::symlink_metadata(target) {
-        Ok(old) if old.is_file() => Some(old),
-        Ok(old) if old.is_symlink() => None,
-        Ok(old) => return Err(failed("write", target, &not_a_file(&old))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(failed("write", target, &error)),
-    };
+) -> io::Result<attributes::Kept> {
+    let old = existing(target)?;
     let temporary = temporary_name(target);
     let mut file = create_temporary(&temporary).map_err(|error| {
-        let cause = in_words(
-            &error,
-            "no temporary file can be made in its directory: ",
-            "",
-        );
-        failed("write", target, &cause)
+        let what = "no temporary file can be made in its directory: ";
+        in_words(&error, what, "")
     })?;
-    let result = fill(&mut file, write, old.as_ref(), durable)
-        .map_err(|error| failed("write", target, &error))
-        .and_then(|()| {
-            fs::rename(&temporary, target).map_err(|error| failed("replace", target, &error))
-        });
+    let old = old.as_ref().map(|old| (target, old));
+    let result = fill(&mut file, write, old, durable).and_then(|kept| {
+        fs::rename(&temporary, target)
+            .map_err(|error| in_words(&error, "no new file can take its place: ", ""))?;
+        Ok(kept)
+    });
     if result.is_err() {
         // It is swept at the next start if even this fails.
         let _ = fs::remove_file(&temporary);
@@ -91,36 +82,36 @@ fn put(
     result
 }
 
+/// What is at `target` and would be replaced: nothing, or a regular file. A link is replaced as well, but has nothing
+/// that is kept.
+fn existing(target: &Path) -> io::Result<Option<Metadata>> {
+    match fs::symlink_metadata(target) {
+        Ok(old) if old.is_file() => Ok(Some(old)),
+        Ok(old) if old.is_symlink() => Ok(None),
+        Ok(old) => Err(not_a_file(&old)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 fn fill(
     file: &mut File,
     write: &mut dyn FnMut(&mut File) -> io::Result<()>,
-    old: Option<&Metadata>,
+    old: Option<(&Path, &Metadata)>,
     durable: Durable,
-) -> io::Result<()> {
+) -> io::Result<attributes::Kept> {
     write(file)?;
-    file.set_permissions(Permissions::from_mode(keep_owner(file, old)?))?;
+    let kept = attributes::keep(file, old)?;
     if durable == Durable::Yes {
-        file.sync_data()
-            .map_err(|error| in_words(&error, "its data can't be synced: ", ""))?;
+        kept.readable()?;
+        sync(file)?;
     }
-    Ok(())
+    Ok(kept)
 }
 
-/// Gives the file the owner and group of the old one as far as allowed, and returns its mode. Where one of
-/// them is lost, everybody may read: BIRD may have read the old file by just that right.
-fn keep_owner(file: &File, old: Option<&Metadata>) -> io::Result<u32> {
-    let Some(old) = old else {
-        return Ok(MODE);
-    };
-    let new = file.metadata()?;
-    let group_kept = new.gid() == old.gid() || fchown(file, None, Some(old.gid())).is_ok();
-    let owner_kept = new.uid() == old.uid() || fchown(file, Some(old.uid()), None).is_ok();
-    let mode = old.mode() & 0o777;
-    Ok(if group_kept && owner_kept {
-        mode
-    } else {
-        mode | 0o444
-    })
+fn sync(file: &File) -> io::Result<()> {
+    file.sync_data()
+        .map_err(|error| in_words(&error, "its data can't be synced: ", ""))
 }
 
 /// The temporary file of a predecessor with our pid is in the way only if that was killed.
@@ -138,7 +129,7 @@ fn is_regular(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
 }
 
-/// `.NAME.` before the pid of its maker and `.tmp`.
+/// `.NAME.`; behind it stand the pid of its maker and `.tmp`.
 fn temporary_prefix(target: &Path) -> Vec<u8> {
     let name = target.file_name().unwrap_or_default().as_bytes();
     let mut prefix = b".".to_vec();
@@ -148,18 +139,31 @@ fn temporary_prefix(target: &Path) -> Vec<u8> {
 }
 
 fn temporary_name(target: &Path) -> PathBuf {
+    let pid = process::Pid::own().number();
+    hidden_name(target, &format!("{pid}.tmp"))
+}
+
+/// `.NAME.` and an ending, in the same directory.
+fn hidden_name(target: &Path, ending: &str) -> PathBuf {
     let mut name = temporary_prefix(target);
-    name.extend_from_slice(format!("{}.tmp", process::Pid::own().number()).as_bytes());
+    name.extend_from_slice(ending.as_bytes());
     target.with_file_name(OsString::from_vec(name))
 }
 
-/// Removes the temporary files that killed predecessors left for `path`; returns how many. To be called by
-/// the only instance.
-pub fn sweep(path: &Path) -> io::Result<usize> {
+/// Makes ready what [`replace_prefix_file`] needs: removes the temporary files that killed predecessors left for `path`,
+/// and reserves room for a withdrawal. To be called by the only instance.
+pub fn prepare(path: &Path) -> io::Result<()> {
     let target = resolve(path)?;
-    let prefix = temporary_prefix(&target);
+    // What can't be swept is in nobody's way.
+    let _ = sweep(&target);
+    reserve::make(&target)
+}
+
+/// Returns how many were removed.
+fn sweep(target: &Path) -> io::Result<usize> {
+    let prefix = temporary_prefix(target);
     let mut removed = 0;
-    for entry in fs::read_dir(directory_of(&target))? {
+    for entry in fs::read_dir(directory_of(target))? {
         let entry = entry?;
         let name = entry.file_name();
         let pid = name
@@ -241,6 +245,14 @@ pub fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
         return Err(failed("read", path, &cause));
     }
     Ok(content)
+}
+
+/// Whether room is what is missing.
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 fn not_a_file(found: &Metadata) -> io::Error {

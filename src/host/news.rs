@@ -83,6 +83,14 @@ impl Health {
         }
     }
 
+    /// Fails for this cause, or works.
+    pub fn set(&mut self, now: Mono, cause: Option<String>) {
+        match cause {
+            Some(cause) => self.failed(now, || cause),
+            None => self.works(now),
+        }
+    }
+
     /// Names the part anew; only while nothing is wrong, so that the end is said of what the beginning was
     /// said of.
     pub fn rename(&mut self, part: Part) {

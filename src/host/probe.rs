@@ -12,9 +12,11 @@ use std::path::{Path, PathBuf};
 
 use ipnetwork::IpNetwork;
 
+use super::disk;
 use super::sys::access::{self, Mode};
 use super::sys::process;
 use crate::config::facts::{Executable, Place, Probes};
+use crate::render::prefix_list::{self, Content};
 
 /// Where exec looks without a PATH, as glibc, musl and Python have it.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
@@ -36,6 +38,7 @@ pub fn with<T>(ask: impl FnOnce(Probes<'_>) -> T) -> T {
         user: &user,
         place: &place,
         target: &target,
+        foreign: &foreign,
         executable: &|command| executable(command, path.as_bytes()),
         interface: &interface,
         assigned: &|_, _| None,
@@ -120,6 +123,15 @@ fn target(path: &Path) -> PathBuf {
     match (parent.canonicalize(), path.file_name()) {
         (Ok(parent), Some(name)) => parent.join(name),
         _ => path,
+    }
+}
+
+fn foreign(path: &Path) -> Option<String> {
+    // What can't be read is said of the file, or written anew.
+    let text = disk::read_bounded(path, disk::PREFIX_FILE_MAX).ok()?;
+    match prefix_list::judge(&text) {
+        Content::Foreign { line, word } => Some(prefix_list::foreign(line, &word)),
+        Content::List | Content::Damaged => None,
     }
 }
 

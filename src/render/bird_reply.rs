@@ -181,7 +181,7 @@ fn parse_version(greeting: &str) -> Option<String> {
 ///
 /// BIRD's acceptance must be a line of its own in the output and belong to the last reply there: a wrapper
 /// may print more behind it, but a second greeting (of the other family's BIRD, say) starts a reply that
-/// must be good as well. A command that did not end with status 0 has failed whatever it says.
+/// must be good as well. Of a long output the end counts. A command that did not end with status 0 has failed whatever it says.
 pub fn judge_output(
     stdout: &Captured,
     stderr: &Captured,
@@ -191,7 +191,12 @@ pub fn judge_output(
     let mut quote = Quote::default();
     // Errors of birdc, ssh and sudo come on the other stream, and so may an answer that a wrapper redirects.
     for captured in [stdout, stderr] {
+        let before = accepted;
         for bytes in captured.bytes.split(|byte| *byte == b'\n') {
+            if captured.dropped > 0 && bytes.starts_with(&Captured::GAP[1..]) {
+                // Nobody knows what came in between: the end alone counts.
+                (accepted, quote) = (before, Quote::default());
+            }
             let line = String::from_utf8_lossy(&bytes[..bytes.len().min(LINE_MAX)]);
             judge_line(line.trim(), &mut accepted, &mut quote);
         }

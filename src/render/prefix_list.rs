@@ -94,16 +94,7 @@ fn push_number(out: &mut String, number: u8) {
 /// Of several lists the one named `variable` counts. If there is none of that name, all that are there
 /// count: the variable has been renamed in the configuration, and that alone must withdraw nothing.
 pub fn read(text: &[u8], family: Family, variable: &str, dummy: &IpNetwork) -> FoundFile {
-    let mut reader = Reader {
-        lexer: Lexer::of(text),
-        family,
-        variable,
-        ours: None,
-        others: Set::new(),
-        other_name: None,
-        in_ours: false,
-        problem: None,
-    };
+    let mut reader = Reader::of(text, family, variable);
     reader.statements();
     // The lexer's problems lie in the text like the reader's; of the two first ones either is as good to
     // know.
@@ -123,6 +114,83 @@ pub fn read(text: &[u8], family: Family, variable: &str, dummy: &IpNetwork) -> F
     FoundFile { prefixes, repair }
 }
 
+/// What a file is that is about to be replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// One list, of whatever name, or nothing: all of it is known.
+    List,
+    /// A list with something in it that would be lost.
+    Damaged,
+    /// Another part of BIRD's configuration, by the statement that `word` begins in this line.
+    Foreign { line: usize, word: String },
+}
+
+/// Begin a statement of BIRD's and no line of anything else.
+const UNMISTAKABLE: &str = "protocol template filter function include";
+
+/// Begin a statement of BIRD's, and may well be a word of something else.
+const STATEMENTS: &str = "router log table ipv4 ipv6 vpn4 vpn6 roa roa4 roa6 flow4 flow6 eth mpls aspa evpn debug mrtdump \
+    timeformat watchdog eval listen graceful threads hostname cli attribute";
+
+/// Whether the text of a file may be replaced by a list.
+pub fn judge(text: &[u8]) -> Content {
+    if let Some((line, word)) = foreign_statement(text) {
+        return Content::Foreign { line, word };
+    }
+    let mut reader = Reader::of(text, Family::V4, "");
+    reader.statements();
+    let several = reader.defines > 1 || reader.defines == 1 && reader.other_name.is_none();
+    match reader.problem.is_some() || reader.lexer.problem.is_some() || several {
+        true => Content::Damaged,
+        false => Content::List,
+    }
+}
+
+/// The first statement that no list of prefixes has, by its line and first word.
+fn foreign_statement(text: &[u8]) -> Option<(usize, String)> {
+    let mut lexer = Lexer::of(text);
+    let (mut line, mut counted) = (1, 0);
+    let mut first_of_statement = true;
+    while let Some(token) = lexer.next() {
+        let (start, first) = (lexer.start, first_of_statement);
+        first_of_statement = false;
+        match token {
+            Token::Mark(b';') => first_of_statement = true,
+            Token::Mark(_) => {}
+            Token::Word(word) => {
+                first_of_statement = word.ends_with(b"}");
+                // A word in quotes is a name.
+                let is_one_of = |words: &str| {
+                    text[start..].starts_with(word)
+                        && words.split_whitespace().any(|one| one.as_bytes() == word)
+                };
+                let first_of_line = || text[counted..start].contains(&b'\n');
+                if first && is_one_of(STATEMENTS)
+                    || is_one_of(UNMISTAKABLE) && (first || first_of_line())
+                {
+                    line += newlines(&text[counted..start]);
+                    return Some((line, String::from_utf8_lossy(word).into_owned()));
+                }
+            }
+        }
+        line += newlines(&text[counted..lexer.at]);
+        counted = lexer.at;
+    }
+    None
+}
+
+fn newlines(text: &[u8]) -> usize {
+    text.iter().filter(|byte| **byte == b'\n').count()
+}
+
+/// What is said of a file that is not replaced for that.
+pub fn foreign(line: usize, word: &str) -> String {
+    format!(
+        "its line {line} begins a statement of BIRD's configuration with '{word}', and a prefix file is overwritten: \
+         name a file of its own"
+    )
+}
+
 struct Reader<'a> {
     lexer: Lexer<'a>,
     family: Family,
@@ -134,10 +202,25 @@ struct Reader<'a> {
     other_name: Option<String>,
     /// Whether the list that is being read has the right name.
     in_ours: bool,
+    defines: usize,
     problem: Option<String>,
 }
 
 impl<'a> Reader<'a> {
+    fn of(text: &'a [u8], family: Family, variable: &'a str) -> Reader<'a> {
+        Reader {
+            lexer: Lexer::of(text),
+            family,
+            variable,
+            ours: None,
+            others: Set::new(),
+            other_name: None,
+            in_ours: false,
+            defines: 0,
+            problem: None,
+        }
+    }
+
     fn complain(&mut self, what: impl FnOnce() -> String) {
         if self.problem.is_none() {
             self.problem = Some(what());
@@ -179,6 +262,7 @@ impl<'a> Reader<'a> {
 
     /// What follows `define`.
     fn define(&mut self) {
+        self.defines += 1;
         let Some(Token::Word(name)) = self.lexer.next() else {
             self.complain(|| "a define without a name".to_string());
             return self.rest_of_statement();

@@ -67,6 +67,7 @@ pub fn level(what: &What) -> Level {
         },
 
         What::NoServices
+        | What::DamagedKept { .. }
         | What::SlowTurn { .. }
         | What::CheckOverran { .. }
         | What::NotKilled { .. }
@@ -118,7 +119,8 @@ pub fn message(notice: &Notice) -> String {
         | What::CustomDone { .. }
         | What::CustomFailed { .. } => service::say(&notice.what, config, status),
 
-        What::FileRepaired { .. }
+        What::DamagedKept { .. }
+        | What::FileRepaired { .. }
         | What::WithoutCheck { .. }
         | What::FileWritten { .. }
         | What::NothingAnnounced { .. }

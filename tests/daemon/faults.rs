@@ -180,17 +180,6 @@ fn a_read_only_file_system_is_waited_for() {
 }
 
 #[test]
-fn a_full_file_system_is_waited_for() {
-    let fill = |lab: &Lab| {
-        // Fails when it is full, which is the point.
-        let _ = std::fs::write(lab.path("4/filler"), vec![b'x'; 256 * 1024]);
-        assert!(std::fs::write(lab.path("4/more"), "x").is_err() || lab.read("4/more").is_empty());
-        let _ = std::fs::remove_file(lab.path("4/more"));
-    };
-    disk_recovers("full", "64k", fill, |lab| lab.remove("4/filler"));
-}
-
-#[test]
 fn a_directory_that_is_gone_is_waited_for() {
     let lab = lab("vanished");
     let bird = FakeBird::install(&lab);

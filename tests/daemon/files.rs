@@ -1,8 +1,9 @@
 //! The prefix files: read liberally, repaired, replaced whole, with a history.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::process::Command;
 
-use crate::support::daemon::Daemon;
+use crate::support::daemon::{Daemon, run};
 use crate::support::fake_bird::FakeBird;
 use crate::support::prefixes::{DUMMY4, is_whole, listed};
 use crate::support::sys::Watch;
@@ -332,4 +333,105 @@ fn a_temporary_file_that_somebody_left_is_no_obstacle() {
     flip(&lab, 2);
     daemon.stop();
     assert!(is_whole(&lab.read("4/prefixes.conf")));
+}
+
+/// What cannot be renamed over is written in place, and that is said once.
+#[test]
+fn a_file_that_is_mounted_by_itself_is_written_in_place() {
+    let lab = web("mounted", &[("bird_keep_changes", "true")]);
+    let list = "define ACAST_PS_ADVERTISE = [ 10.189.200.255/32 ];\n";
+    let (real, path) = (
+        lab.write("list", list),
+        lab.write("4/prefixes.conf", "nothing\n"),
+    );
+    for words in [["mount", "--bind"], ["umount", "-l"]] {
+        let mount = words[0] == "mount";
+        let mut command = Command::new(words[0]);
+        command.arg(words[1]);
+        if mount {
+            command.arg(&real);
+        }
+        let status = command.arg(&path).status().expect("mount");
+        assert!(status.success());
+        let mut daemon = Daemon::start(&lab);
+        flip(&lab, 5);
+        daemon.stop();
+        let in_place = daemon.out.with(&["WARNING", "written in place"]);
+        assert_eq!(in_place.len(), usize::from(mount));
+        assert_eq!(lab.path("4/.prefixes.conf.reserve").exists(), !mount);
+        assert!(listed(&lab.read("list")) == [DUMMY4] && is_whole(&lab.read("list")));
+        if mount {
+            assert_eq!(lab.list("4/history").len(), 6);
+        }
+        lab.answer("web", 0);
+    }
+}
+
+/// Another part of BIRD's configuration is refused by `-c` and at the start, not taken up by a reload, and not overwritten
+/// when it comes later.
+#[test]
+fn another_part_of_birds_configuration_is_never_overwritten() {
+    let lab = web("foreign", &[]);
+    let text = "router id 10.0.0.1;\nprotocol device { }\n";
+    let why = "begins a statement of BIRD's configuration with 'router'";
+    lab.write("4/prefixes.conf", text);
+    for arguments in [&["-c"][..], &[]] {
+        let (main, services) = (lab.path("main.conf"), lab.path("services"));
+        let output = run(
+            &lab,
+            &[
+                &[
+                    "-f",
+                    main.to_str().unwrap(),
+                    "-d",
+                    services.to_str().unwrap(),
+                ],
+                arguments,
+            ]
+            .concat(),
+        );
+        assert_eq!(output.status.code(), Some(1));
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8(said).unwrap();
+        assert!(said.contains("bird_conf") && said.contains(why), "{said}");
+        assert!(said.contains("its line 1"), "{said}");
+    }
+    assert_eq!(lab.read("4/prefixes.conf"), text);
+    assert_eq!(lab.list("4"), ["prefixes.conf"]);
+
+    lab.remove("4/prefixes.conf");
+    let mut daemon = Daemon::start(&lab);
+    flip(&lab, 1);
+    lab.write("4/bird.conf", text);
+    lab.daemon(&[
+        ("ipv6", "false"),
+        ("bird_conf", lab.path("4/bird.conf").to_str().unwrap()),
+    ]);
+    daemon.signal(libc::SIGHUP);
+    daemon.wait_line(&["ERROR", "bird_conf", why]);
+    daemon.wait_line(&["configuration not reloaded"]);
+    lab.write("4/prefixes.conf", text);
+    lab.answer("web", 0);
+    daemon.wait_line(&["ERROR", "cannot write IPv4 prefix file", why]);
+    assert_eq!(lab.read("4/prefixes.conf"), text);
+    assert_eq!(lab.read("4/bird.conf"), text);
+    lab.remove("4/prefixes.conf");
+    wait_until("written anew", || lab.announced("4") == ["10.1.0.1/32"]);
+    daemon.stop();
+}
+
+#[test]
+fn a_damaged_file_is_kept_once() {
+    let lab = web("damaged", &[]);
+    let damaged = "define ACAST_PS_ADVERTISE = [ 10.1.0.1/32, oops\n";
+    lab.write("4/prefixes.conf", damaged);
+    let mut daemon = Daemon::start(&lab);
+    flip(&lab, 1);
+    daemon.wait_line(&["WARNING", "is kept as", "4/prefixes.conf.damaged"]);
+    lab.write("4/prefixes.conf", "oops again\n");
+    lab.answer("web", 0);
+    wait_until("written anew", || lab.announced("4") == ["10.1.0.1/32"]);
+    daemon.stop();
+    assert_eq!(lab.read("4/prefixes.conf.damaged"), damaged);
+    assert_eq!(daemon.out.with(&["is kept as"]).len(), 1);
 }

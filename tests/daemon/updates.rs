@@ -254,3 +254,24 @@ fn only_the_newest_of_several_waiting_states_reaches_a_custom_command() {
     assert_eq!(custom_calls(&lab), ["first word up", "first word down"]);
     daemon.stop();
 }
+
+/// A wrapper may print what it likes before BIRD answers.
+#[test]
+fn an_answer_at_the_end_of_a_long_output_counts() {
+    let lab = Lab::new("long-output");
+    let bird = FakeBird::install(&lab);
+    lab.install_checks();
+    let script = "#!/bin/sh\nhead -c 100000 /dev/zero | tr '\\0' x | fold -w 79\necho\nexec ./birdc \"$@\"\n";
+    let wrapper = lab.script("wrapper", script);
+    let command = format!("{} configure", wrapper.display());
+    lab.daemon(&[("ipv6", "false"), ("bird_reconfigure_cmd", &command)]);
+    lab.service("web", &[("ip_prefix", "10.1.0.1/32")]);
+    let mut daemon = Daemon::start(&lab);
+    bird.wait_exports("4", &["10.1.0.1/32"]);
+    daemon.wait_line(&["BIRD reconfigured for IPv4"]);
+    lab.answer("web", 1);
+    bird.wait_exports("4", &[]);
+    daemon.wait_lines(2, &["BIRD reconfigured for IPv4"]);
+    daemon.stop();
+    assert!(daemon.out.with(&["cannot reconfigure"]).is_empty());
+}

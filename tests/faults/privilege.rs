@@ -8,6 +8,7 @@ use crate::lab;
 use crate::support::daemon::{Daemon, PROGRAM};
 use crate::support::executable;
 use crate::support::fake_bird::FakeBird;
+use crate::support::prefixes::is_whole;
 
 const USER: u32 = 65534;
 
@@ -106,4 +107,50 @@ fn nothing_that_matters_can_be_written_by_others_whatever_the_umask() {
     }
     assert!(seen >= 5, "only {seen} files");
     daemon.stop();
+}
+
+/// The file is the daemon's and its directory is not: `-c` warns, and the file is written in place.
+#[test]
+fn a_file_in_a_directory_of_somebody_else_is_written_in_place() {
+    let lab = lab("not-ours", &[]);
+    for part in ["", "checks"] {
+        chown(lab.path(part), Some(USER), Some(USER)).expect("chown");
+    }
+    let list = "define ACAST_PS_ADVERTISE = [ 10.189.200.255/32 ];\n";
+    let path = lab.write("4/prefixes.conf", list);
+    chown(&path, Some(USER), Some(USER)).expect("chown");
+    executable::copy(PROGRAM, lab.path("program"));
+    let command = |more: &[&str]| {
+        let mut command = lab.command("setpriv");
+        command.args(["--clear-groups".to_string(), format!("--reuid={USER}")]);
+        command.arg(format!("--regid={USER}"));
+        command.arg(lab.path("program")).args(more);
+        command.arg("-f").arg(lab.path("main.conf"));
+        command.arg("-d").arg(lab.path("services"));
+        command
+    };
+    let said = command(&["-c"]).output().expect("-c");
+    let (out, err) = (
+        String::from_utf8_lossy(&said.stdout),
+        String::from_utf8_lossy(&said.stderr),
+    );
+    assert!(said.status.success(), "{out}{err}");
+    assert!(format!("{out}{err}").contains("is written in place"));
+    let bird = FakeBird::install(&lab);
+    let mut daemon = Daemon::spawn(command(&[]));
+    daemon.wait_ready(&lab);
+    bird.wait_exports("4", &["10.1.0.1/32"]);
+    lab.answer("web", 1);
+    bird.wait_exports("4", &[]);
+    daemon.stop();
+    assert!(is_whole(&lab.read("4/prefixes.conf")));
+    assert_eq!(
+        daemon
+            .out
+            .with(&["WARNING", "it is written in place"])
+            .len(),
+        1
+    );
+    assert!(daemon.out.with(&["reserve"]).is_empty(), "none is needed");
+    assert_eq!(fs::read_dir(lab.path("4")).expect("4").count(), 1);
 }

@@ -166,13 +166,14 @@ impl Lab {
         command
     }
 
-    /// The names in a directory of the lab, sorted.
+    /// The names in a directory of the lab, sorted; without reserves, which are beside every prefix file.
     pub fn list(&self, name: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path(name)).map(|entries| {
             let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
             entries.flatten().map(name).collect::<Vec<_>>()
         });
         let mut names = entries.unwrap_or_default();
+        names.retain(|name| !name.ends_with(".conf.reserve"));
         names.sort();
         names
     }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Puts in place what tests and lint need, and does nothing the second time.
 #
-#   prepare.sh test         BIRD 2, iproute2, the reference, rsyslog, node exporter, libfaketime, and
+#   prepare.sh test         BIRD 2, iproute2, acl, attr, strace, e2fsprogs, the reference, rsyslog, node exporter, libfaketime, and
 #                           what contrib/test-tools adds
 #   prepare.sh lint         rustfmt, clippy, shellcheck
 #   prepare.sh shellcheck   run shellcheck over every shell script of the tree
@@ -78,6 +78,16 @@ prepare_bird() {
     esac
 }
 
+prepare_files() {
+    missing=
+    have setfacl || missing="acl"
+    have getfattr || missing="$missing attr"
+    have strace || missing="$missing strace"
+    have mkfs.ext4 || missing="$missing e2fsprogs"
+    # shellcheck disable=SC2086
+    [ -z "$missing" ] || install_packages $missing
+}
+
 prepare_tools() {
     set -- rsyslog libestr0 libfastjson4 liblognorm5 prometheus-node-exporter libfaketime
     [ "$(cat "$tools/packages" 2>/dev/null)" = "$*" ] && return 0
@@ -115,6 +125,7 @@ case ${1:-} in
 test)
     have cargo || die "cargo is missing: install Rust 1.85 or later, https://rustup.rs"
     have cc || install_packages gcc libc6-dev
+    prepare_files
     prepare_bird
     prepare_tools
     prepare_reference

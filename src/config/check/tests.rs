@@ -98,6 +98,14 @@ fn every_bad_value_of_the_daemon_is_refused() {
             "[daemon] bird_conf: user tester may not write in directory '/readonly'",
         ),
         (
+            "bird_conf = /readonly/mounted.conf",
+            "[daemon] bird_conf: warning: user tester may not write in directory '/readonly', so '/readonly/mounted.conf' is written in place",
+        ),
+        (
+            "bird_conf = /etc/bird.conf",
+            "[daemon] bird_conf: '/etc/bird.conf': it is BIRD's",
+        ),
+        (
             "bird_conf = /etc",
             "[daemon] bird_conf: '/etc' is no regular file",
         ),

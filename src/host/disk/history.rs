@@ -1,4 +1,4 @@
-//! Copies of the prefix file before each change, in `history/` beside it.
+//! Copies of the prefix file as it was before each change, in `history/` beside it; made after the change.
 //!
 //! A copy is named by its time in seconds with a fraction, as the reference does it, so that the copies of
 //! both are one series. The newest ones are kept; files with other names are nobody's business here.
@@ -9,24 +9,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use super::{directory_of, failed, files, in_words, read_bounded};
+use super::{directory_of, failed, files, in_words};
 use crate::time::Wall;
-
-/// The largest file that is copied: some 400,000 prefixes.
-const FILE_MAX: usize = 16 * 1024 * 1024;
 
 /// A moment in microseconds, as it is read from a name. 10^18 of them are 30,000 years.
 type Stamp = u64;
 
-/// Copies `path` as it is now and removes the oldest copies, so that `keep` are left. No file, no copy; nor is there one
-/// of what the newest copy holds: a change that can't be written is tried again and again.
-pub fn archive(path: &Path, keep: u32, now: Wall) -> io::Result<()> {
-    let directory = directory_of(path).join("history");
-    let content = match read_bounded(path, FILE_MAX) {
-        Ok(content) => content,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
+/// Adds `old`, which was the content of `target` before a change, and removes the oldest copies, so that `keep` are left.
+pub fn archive(target: &Path, old: &[u8], keep: u32, now: Wall) -> io::Result<()> {
+    let directory = directory_of(target).join("history");
     // Whatever the umask: whoever may write there could pass off a file of theirs as one of ours.
     match DirBuilder::new().mode(0o755).create(&directory) {
         Ok(()) => {}
@@ -38,17 +29,13 @@ pub fn archive(path: &Path, keep: u32, now: Wall) -> io::Result<()> {
         Err(error) => return Err(failed("make", &directory, &error)),
     }
     let mut copies = copies_in(&directory).map_err(|error| failed("read", &directory, &error))?;
-    let newest = copies.last().map(|(_, copy)| read_bounded(copy, FILE_MAX));
-    if newest.is_some_and(|copied| copied.is_ok_and(|copied| copied == content)) {
-        return Ok(());
-    }
     // Later than all there are, even if the clock was set back: the order is what counts.
     let latest = copies
         .last()
         .map_or(0, |&(stamp, _)| stamp.saturating_add(1));
     let stamp = u64::try_from(now.micros()).unwrap_or(0).max(latest);
     let copy = directory.join(format!("{}.{:06}", stamp / 1_000_000, stamp % 1_000_000));
-    write_copy(&copy, &content).map_err(|error| failed("write", &copy, &error))?;
+    write_copy(&copy, old).map_err(|error| failed("write", &copy, &error))?;
     copies.push((stamp, copy));
 
     let keep = usize::try_from(keep).unwrap_or(usize::MAX);

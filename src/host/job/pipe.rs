@@ -1,7 +1,8 @@
 //! The reading end of a child's output.
 //!
-//! The first [`CAPTURE_MAX`] bytes are kept, the rest is read and counted, so that a child never waits for
-//! us. Nothing here waits either: the end that is read is non-blocking, and every read is bounded.
+//! The first [`CAPTURE_MAX`] bytes are kept and the last [`TAIL_MAX`], where BIRD's answer is; what lies between is read
+//! and counted, so that a child never waits for us. Nothing here waits either: the end that is read is non-blocking, and
+//! every read is bounded.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,6 +13,9 @@ use crate::host::sys::poll::{Interest, PollSet, Slot};
 /// Bytes kept of each stream: some 50 lines, enough for an error message with a trace, and bounded for each
 /// running job.
 pub const CAPTURE_MAX: usize = 4 * 1024;
+
+/// Bytes kept of the end of a longer stream: more than the longest line that BIRD writes, several times.
+pub const TAIL_MAX: usize = 2 * 1024;
 
 /// Bytes taken by one read: a quarter of a pipe.
 pub const CHUNK: usize = 16 * 1024;
@@ -28,6 +32,8 @@ pub struct Pipe {
     file: Option<File>,
     slot: Slot,
     captured: Captured,
+    /// The end of what did not fit, up to twice [`TAIL_MAX`]; all of that counts as dropped until the stream is over.
+    tail: Vec<u8>,
 }
 
 impl Pipe {
@@ -36,6 +42,7 @@ impl Pipe {
             file: Some(file),
             slot: Slot::NONE,
             captured: Captured::default(),
+            tail: Vec::new(),
         }
     }
 
@@ -66,7 +73,27 @@ impl Pipe {
     }
 
     pub fn captured(self) -> Captured {
-        self.captured
+        let mut captured = self.captured;
+        let tail = &self.tail[self.tail.len().saturating_sub(TAIL_MAX)..];
+        captured.dropped -= tail.len() as u64;
+        if captured.dropped > 0 {
+            captured.bytes.extend_from_slice(Captured::GAP);
+        }
+        captured.bytes.extend_from_slice(tail);
+        captured
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let captured = &mut self.captured;
+        let room = CAPTURE_MAX.saturating_sub(captured.bytes.len());
+        let (kept, rest) = bytes.split_at(room.min(bytes.len()));
+        captured.bytes.extend_from_slice(kept);
+        captured.dropped = captured.dropped.saturating_add(rest.len() as u64);
+        self.tail
+            .extend_from_slice(&rest[rest.len().saturating_sub(TAIL_MAX)..]);
+        if self.tail.len() > 2 * TAIL_MAX {
+            self.tail.drain(..self.tail.len() - TAIL_MAX);
+        }
     }
 
     /// Takes what is there without waiting, in at most so many reads; closes the pipe at its end or after an
@@ -79,7 +106,7 @@ impl Pipe {
             match file.read(buffer) {
                 Ok(0) => self.file = None,
                 Ok(length) => {
-                    keep(&mut self.captured, &buffer[..length]);
+                    self.keep(&buffer[..length]);
                     if length < buffer.len() && until == Until::Empty {
                         // Empty now, or nearly: poll tells about the rest, and about the end.
                         return;
@@ -100,13 +127,4 @@ enum Until {
     Empty,
     /// Until there is an end, or nothing to be had.
     End,
-}
-
-fn keep(captured: &mut Captured, bytes: &[u8]) {
-    let room = CAPTURE_MAX.saturating_sub(captured.bytes.len());
-    let (kept, rest) = bytes.split_at(room.min(bytes.len()));
-    if !kept.is_empty() {
-        captured.bytes.extend_from_slice(kept);
-    }
-    captured.dropped = captured.dropped.saturating_add(rest.len() as u64);
 }

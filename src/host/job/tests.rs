@@ -6,9 +6,10 @@ use std::process::Command as Program;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
-use super::pipe::CAPTURE_MAX;
+use super::pipe::{CAPTURE_MAX, TAIL_MAX};
 use super::*;
 use crate::config::fixture::service_config;
+use crate::engine::vocab::Captured;
 use crate::host::disk::tests::Dir;
 use crate::host::sys::signal::SignalFd;
 
@@ -146,15 +147,36 @@ fn both_streams_are_kept_apart() {
 #[test]
 fn a_child_that_prints_100_mb_is_read_and_cut() {
     alone("a_child_that_prints_100_mb_is_read_and_cut", || {
-        let finished = run("head -c 100000000 /dev/zero; echo end >&2");
+        let finished = run("head -c 100000000 /dev/zero; echo; echo last; echo end >&2");
         assert_eq!(finished.ended, Ended::Exit(0));
-        assert_eq!(finished.output.stdout.bytes.len(), CAPTURE_MAX);
-        assert_eq!(
-            finished.output.stdout.dropped,
-            100_000_000 - CAPTURE_MAX as u64
-        );
+        let Captured { bytes, dropped } = finished.output.stdout;
+        let kept = CAPTURE_MAX + TAIL_MAX;
+        assert_eq!(bytes.len(), kept + Captured::GAP.len());
+        assert_eq!(dropped, 100_000_006 - kept as u64);
+        assert!(bytes[CAPTURE_MAX..].starts_with(Captured::GAP));
+        assert!(bytes.ends_with(b"\0\nlast\n"));
         assert_eq!(finished.output.stderr.bytes, b"end\n");
     });
+}
+
+/// Nothing is dropped, and nothing marked as missing, while beginning and end overlap.
+#[test]
+fn a_child_that_prints_a_little_too_much_is_kept_whole() {
+    alone(
+        "a_child_that_prints_a_little_too_much_is_kept_whole",
+        || {
+            let length = CAPTURE_MAX + TAIL_MAX;
+            for (more, dropped) in [(0, 0), (1, 1)] {
+                let command = format!("head -c {} /dev/zero | tr '\\0' x", length + more);
+                let Captured {
+                    bytes,
+                    dropped: was,
+                } = run(&command).output.stdout;
+                let marks = if dropped > 0 { Captured::GAP.len() } else { 0 };
+                assert_eq!((bytes.len(), was), (length + marks, dropped));
+            }
+        },
+    );
 }
 
 #[test]
@@ -170,7 +192,8 @@ fn what_was_written_just_before_the_end_is_kept() {
             jobs.reap(&mut finished);
         }
         let captured = &finished[0].output.stdout;
-        assert_eq!(captured.bytes.len() as u64 + captured.dropped, 65536);
+        let read = captured.bytes.len() - Captured::GAP.len();
+        assert_eq!(read as u64 + captured.dropped, 65536);
     });
 }
 

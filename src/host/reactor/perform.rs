@@ -6,7 +6,7 @@ use ipnetwork::IpNetwork;
 
 use super::{Errand, RESOLVE_TIMEOUT, RESOLVER, Reactor, Talk};
 use crate::config::{CommandLine, Family, ServiceConfig, Via};
-use crate::engine::notice::What;
+use crate::engine::notice::{Notice, What};
 use crate::engine::vocab::{Action, Event, JobId, Refusal, StartFailure};
 use crate::host::bird_socket::Conversation;
 use crate::host::job::Command;
@@ -148,25 +148,30 @@ impl Reactor {
             return Ok(());
         };
         self.handled.files += 1;
-        if let Some(keep) = config.history {
-            match disk::archive(&config.prefix_file, keep, self.now.wall) {
-                Ok(()) => self.troubles.history.works(self.now.mono),
-                Err(error) => {
-                    self.counters.history_failures += 1;
-                    self.troubles
-                        .history
-                        .failed(self.now.mono, || error.to_string());
-                }
-            }
-        }
         let stamp = clock::local_calendar(self.now.wall);
         let text = &mut self.prefix_text;
         prefix_list::write(text, config, prefixes, &stamp, std::process::id());
-        let written = disk::replace(&config.prefix_file, text.as_bytes());
+        let (path, keep) = (&config.prefix_file, config.history);
+        let written = disk::replace_prefix_file(path, text.as_bytes(), keep, self.now.wall);
         if text.capacity() > PREFIX_TEXT_KEPT {
             *text = String::new();
         }
-        written.map_err(|error| sys::cause(&error))
+        let outcome = written.map_err(|error| sys::cause(&error))?;
+        let (now, troubles) = (self.now.mono, &mut self.troubles);
+        troubles.prefix_files[family.index()].set(now, outcome.flaw);
+        troubles.reserves[family.index()].set(now, outcome.reserve);
+        if keep.is_some() {
+            self.counters.history_failures += u64::from(outcome.history.is_some());
+            troubles.history.set(now, outcome.history);
+        }
+        if let Some(kept) = outcome.damaged {
+            let path = path.clone();
+            let notice = Notice::from(What::DamagedKept { path, kept });
+            if let Some(level) = self.voice.wants(&notice) {
+                self.unsaid.push((level, notice));
+            }
+        }
+        Ok(())
     }
 
     /// Has a child look the log server up: the resolver may wait for minutes, and this process never does.

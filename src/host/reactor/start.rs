@@ -28,8 +28,6 @@ use crate::time::{Mono, Now};
 
 /// The hidden one-shot that resolves the name of the log server for the daemon.
 pub const RESOLVE_OPTION: &str = "--resolve-log-server";
-/// A prefix file has some 20 bytes a prefix; what is longer was not written by us.
-const PREFIX_FILE_MAX: usize = 16 * 1024 * 1024;
 /// Descriptors beside those of the checks: standard ones, signals, netlink, inotify, sockets, files, clients, and the
 /// writing ends that are held of the first checks' pipes.
 const OWN_DESCRIPTORS: u64 = 96;
@@ -97,7 +95,8 @@ fn prepare(source: Source, config: Config, warnings: Vec<Complaint>) -> Result<R
     hook_panics(&daemon.log);
     let voice = Voice::new(&daemon.log, &config.services, now.mono);
     let maintenance = maintenance::Watch::new(maintenance_files(&config), now.mono);
-    sweep(&daemon);
+    let mut troubles = Troubles::new(&daemon);
+    prepare_files(&daemon, &mut troubles, now.mono);
     let world = world(config, warnings, addresses.addresses(), &maintenance);
     let (engine, actions) = Engine::start(now.mono, world, seed(), instance.bird_may_not_know());
     let notify = Notify::from_env();
@@ -125,7 +124,7 @@ fn prepare(source: Source, config: Config, warnings: Vec<Complaint>) -> Result<R
         unsaid: Vec::new(),
         instance,
         counters: HostCounters::default(),
-        troubles: Troubles::new(&daemon),
+        troubles,
         handled: Handled::default(),
         slow_turns: SlowTurns::default(),
         status_changed: true,
@@ -159,11 +158,14 @@ fn hook_panics(config: &LogConfig) {
     }
 }
 
-/// Removes what a killed predecessor left half written.
-fn sweep(daemon: &DaemonConfig) {
-    for family in daemon.families.iter().flatten() {
-        // What can't be swept is in nobody's way.
-        let _ = disk::sweep(&family.prefix_file);
+/// Removes what a killed predecessor left half written, and reserves room for withdrawals.
+fn prepare_files(daemon: &DaemonConfig, troubles: &mut Troubles, now: Mono) {
+    for family in Family::ALL {
+        if let Some(config) = &daemon.families[family.index()] {
+            let refused = disk::prepare(&config.prefix_file).err();
+            let cause = refused.map(|error| sys::cause(&error));
+            troubles.reserves[family.index()].set(now, cause);
+        }
     }
 }
 
@@ -223,7 +225,7 @@ pub(super) fn find_file(family: Family, settings: &FamilyConfig) -> FoundFile {
         prefixes: Set::new(),
         repair: Some(repair),
     };
-    match disk::read_bounded(&settings.prefix_file, PREFIX_FILE_MAX) {
+    match disk::read_bounded(&settings.prefix_file, disk::PREFIX_FILE_MAX) {
         Ok(text) => prefix_list::read(&text, family, &settings.variable, &settings.dummy),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => repair(Repair::Missing),
         Err(error) => repair(Repair::Unreadable(sys::cause(&error))),
@@ -273,6 +275,7 @@ impl Reactor {
         self.take_addresses(refreshed.map(|_| Change::None));
         let addresses = self.addresses.addresses();
         self.troubles.rename(&config.daemon);
+        prepare_files(&config.daemon, &mut self.troubles, now);
         let mut daemon = config.daemon.clone();
         // It was taken at the start and is held for life.
         daemon.pidfile = self.daemon.pidfile.clone();

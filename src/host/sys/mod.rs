@@ -42,6 +42,13 @@ fn cvt_len(result: libc::ssize_t) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
 }
 
+/// Whether the kernel or the file system has no such thing. The standard library knows both numbers only of late.
+pub fn is_unsupported(error: &io::Error) -> bool {
+    error
+        .raw_os_error()
+        .is_some_and(|code| matches!(code, libc::EOPNOTSUPP | libc::ENOSYS))
+}
+
 /// The words of an error for a message, without the number that std appends.
 pub fn cause(error: &io::Error) -> String {
     let mut text = error.to_string();

@@ -249,6 +249,31 @@ fn output_need_not_be_text() {
     assert!(!said.chars().any(char::is_control));
 }
 
+/// Of what is too long to be kept only the end says what BIRD made of it.
+#[test]
+fn the_end_of_a_long_output_counts() {
+    let long = |head: &str, tail: &str| Captured {
+        bytes: [head.as_bytes(), Captured::GAP, tail.as_bytes()].concat(),
+        dropped: 7,
+    };
+    let (none, good) = (Captured::default(), captured("Reconfigured\n"));
+    let judge =
+        |stdout: &Captured, stderr: &Captured| judge_output(stdout, stderr, Ended::Exit(0)).is_ok();
+    assert!(judge(&long("noise", "noise\nReconfigured\n"), &none));
+    assert!(!judge(&long("Reconfigured\n", "noise\n"), &none));
+    assert!(
+        !judge(&long("noise", "Reconfigured\n"), &none),
+        "half a line"
+    );
+    assert!(judge(&good, &long("set -x", "noise\n")), "the other stream");
+    let said = judge_output(
+        &long("noise", "noise\nsyntax error\n"),
+        &none,
+        Ended::Exit(1),
+    );
+    assert!(matches!(said, Err(Refusal::Command { said, .. }) if said.ends_with("syntax error")));
+}
+
 #[test]
 fn versions() {
     for (greeting, version) in [

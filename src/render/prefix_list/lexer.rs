@@ -17,6 +17,8 @@ pub(super) struct Lexer<'a> {
     text: &'a [u8],
     /// Where the next token is looked for.
     pub(super) at: usize,
+    /// Where the last token began.
+    pub(super) start: usize,
     /// The first thing that BIRD would not take for a token.
     pub(super) problem: Option<String>,
 }
@@ -26,6 +28,7 @@ impl<'a> Lexer<'a> {
         Lexer {
             text,
             at: 0,
+            start: 0,
             problem: None,
         }
     }
@@ -59,6 +62,7 @@ impl<'a> Lexer<'a> {
         loop {
             let start = self.at;
             let byte = self.peek()?;
+            self.start = start;
             match byte {
                 b' ' | b'\t' | b'\n' => self.at += 1,
                 // What splits words for us and for no version of BIRD.

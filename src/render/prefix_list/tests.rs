@@ -370,3 +370,59 @@ fn time_is_linear_in_the_length() {
         assert!(start.elapsed().as_secs() < 5, "{piece:?}");
     }
 }
+
+/// Another part of BIRD's configuration is told from a list that was damaged, and by its line.
+#[test]
+fn what_else_bird_reads_is_never_taken_for_a_list() {
+    for (text, line, word) in [
+        ("router id 10.0.0.1;\n", 1, "router"),
+        ("# bird.conf\n\nlog syslog all;", 3, "log"),
+        ("define A = 5;\ninclude \"/etc/x\";\n", 2, "include"),
+        (
+            "define A = [ 10.0.0.1/32 ];\nprotocol bgp { }\n",
+            2,
+            "protocol",
+        ),
+        (
+            "/* two\nlines */ template bgp t { local as 1; }",
+            2,
+            "template",
+        ),
+        (
+            "define A = [\n 10.0.0.1/32,\nfilter f { accept; }\n",
+            3,
+            "filter",
+        ),
+        (
+            "define A = 1\nfunction f() { return true; }\n",
+            2,
+            "function",
+        ),
+        ("timeformat protocol iso long;", 1, "timeformat"),
+        ("ipv4 table t4;", 1, "ipv4"),
+    ] {
+        let word = word.to_string();
+        let found = judge(text.as_bytes());
+        assert_eq!(found, Content::Foreign { line, word }, "{text}");
+    }
+    for text in [
+        "rubbish\n",
+        "define A = [ 10.0.0.1/32",
+        "define A = [ 10.0.0.1/32, ];\n",
+        "define A = [ 10.0.0.1/32 ];\ndefine B = [ 10.0.0.2/32 ];\n",
+        "define A = 5;\n",
+        "a word like filter or log in the middle\n",
+        "define A = [ 10.0.0.1/32, table, 10.0.0.2/32 ];\n",
+    ] {
+        assert_eq!(judge(text.as_bytes()), Content::Damaged, "{text}");
+    }
+    for text in [
+        "",
+        "# protocol bgp { }\n",
+        "define OLD_NAME = [ 10.0.0.1/32, 10.0.0.2/32 ];\n",
+        "define 'filter' = [ 10.0.0.1/32 ];\n",
+        "define A = [ 2001:db8::1/128 ];\n",
+    ] {
+        assert_eq!(judge(text.as_bytes()), Content::List, "{text}");
+    }
+}

@@ -18,6 +18,11 @@ pub(super) fn say(what: &What) -> String {
             path(file),
             repaired(repair)
         ),
+        What::DamagedKept { path: file, kept } => format!(
+            "prefix file {} held more than one list of prefixes: the file as it was is kept as {}",
+            path(file),
+            path(kept)
+        ),
         What::WithoutCheck {
             path: file,
             prefixes: found,

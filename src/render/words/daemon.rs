@@ -89,6 +89,14 @@ fn trouble(part: &Part) -> (String, &'static str) {
             format!("keep history in {}", path(directory)),
             "prefix files are written without it",
         ),
+        Part::PrefixFile(file) => (
+            format!("replace prefix file {} as usual", path(file)),
+            "the prefixes in it are the right ones",
+        ),
+        Part::Reserve(file) => (
+            format!("reserve room for a withdrawal from {}", path(file)),
+            "one may fail while the disk is full",
+        ),
         Part::Addresses => (
             "follow the addresses of the host".to_string(),
             "they are read again as soon as possible",
@@ -123,6 +131,15 @@ fn over(part: &Part, lost: u64) -> String {
         Part::Syslog(server) => format!("log server {} is reached again", visible(server)),
         Part::Metrics(file) => format!("metrics file {} is written again", path(file)),
         Part::History(directory) => format!("history in {} is kept again", path(directory)),
+        Part::PrefixFile(file) => {
+            format!("prefix file {} is replaced as usual again", path(file))
+        }
+        Part::Reserve(file) => {
+            format!(
+                "room for a withdrawal from {} is reserved again",
+                path(file)
+            )
+        }
         Part::Addresses => "the addresses of the host are followed again".to_string(),
         Part::Maintenance(directory) => {
             format!("{} is watched for maintenance files again", path(directory))

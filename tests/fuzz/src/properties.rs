@@ -16,6 +16,7 @@ use crate::host::addresses::message::{Body, Messages};
 use crate::host::addresses::table;
 use crate::memory::within;
 use crate::render::bird_reply::{self, ReplyReader};
+use crate::render::prefix_list::Content;
 use crate::render::{prefix_list, status as document, table as status_table};
 use crate::time::Calendar;
 
@@ -67,6 +68,7 @@ fn loaded(settings: &[u8], services: &[u8]) -> Loaded {
                 None => Place::Directory { writable: true },
             },
             target: &|path: &Path| path.to_path_buf(),
+            foreign: &|_| None,
             executable: &|_| Executable::Runs,
             interface: &|_| Some(true),
             assigned: &|_, _| Some(true),
@@ -156,6 +158,12 @@ pub fn prefix_list(data: &[u8]) {
         let again = read(written.as_bytes());
         assert_eq!(again.prefixes, found.prefixes);
         assert_eq!(again.repair, None);
+        assert_eq!(prefix_list::judge(written.as_bytes()), Content::List);
+    }
+    let content = within(BASE + 64 * data.len(), || prefix_list::judge(data));
+    if let Content::Foreign { line, word } = content {
+        let text = data.split(|byte| *byte == b'\n').nth(line - 1);
+        assert!(text.is_some_and(|text| text.windows(word.len()).any(|part| part == word.as_bytes())));
     }
 }
 

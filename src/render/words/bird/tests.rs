@@ -46,6 +46,14 @@ fn prefix_files() {
     let family = Family::V4;
     let path = || "/var/lib/x.conf".into();
     let start = "IPv4 prefix file /var/lib/x.conf";
+    says(
+        What::DamagedKept {
+            path: path(),
+            kept: "/var/lib/x.conf.damaged".into(),
+        },
+        Warning,
+        "prefix file /var/lib/x.conf held more than one list of prefixes: the file as it was is kept as /var/lib/x.conf.damaged",
+    );
     let without = |removed| What::WithoutCheck {
         path: path(),
         prefixes: vec![net("10.0.0.1/32"), net("10.0.0.2/32")],

@@ -121,6 +121,8 @@ fn troubles_of_the_host_and_their_end() {
         Part::Syslog("log.example".to_string()),
         Part::Metrics("/m".into()),
         Part::History("/h".into()),
+        Part::PrefixFile("/p".into()),
+        Part::Reserve("/p".into()),
         Part::Addresses,
         Part::Maintenance("/d".into()),
         Part::StatusSocket,

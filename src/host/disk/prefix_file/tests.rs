@@ -1,0 +1,214 @@
+use std::fs::File;
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
+use super::*;
+use crate::host::disk::tests::Dir;
+
+const OLD: &[u8] = b"define A = [ 10.0.0.1/32, 10.0.0.2/32 ];\n";
+const NEW: &[u8] = b"define A = [ 10.0.0.1/32 ];\n";
+
+fn at(micros: i64) -> Wall {
+    Wall::from_micros(1_700_000_000_000_000 + micros)
+}
+
+fn replaced(path: &Path, content: &[u8]) -> Outcome {
+    replace_prefix_file(path, content, None, at(0)).unwrap()
+}
+
+fn said(program: &str, words: &[&str], path: &Path) -> String {
+    let output = Command::new(program)
+        .args(words)
+        .arg(path)
+        .output()
+        .unwrap_or_else(|error| panic!("{program}: {error}"));
+    assert!(output.status.success(), "{program}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn access_lists_and_attributes_are_kept() {
+    let dir = Dir::new("prefix-file");
+    let path = dir.path().join("list.conf");
+    fs::write(&path, OLD).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    let all = || {
+        let list = said("getfacl", &["-cnp"], &path);
+        (list, said("getfattr", &["-d", "-m", "user"], &path))
+    };
+    // What the directory gives to new files, this one never had.
+    said("setfacl", &["-dm", "u:4243:rwx"], dir.path());
+    let before = all();
+    replaced(&path, NEW);
+    assert_eq!(all(), before);
+
+    said("setfacl", &["-m", "u:4242:r"], &path);
+    said("setfattr", &["-n", "user.note", "-v", "x"], &path);
+    let before = all();
+    assert!(before.0.contains("user:4242:r--") && before.1.contains("user.note"));
+    replaced(&path, OLD);
+    assert_eq!(all(), before);
+    reserve::take(&path, NEW).unwrap();
+    assert_eq!(all(), before);
+    assert_eq!(fs::read(&path).unwrap(), NEW);
+}
+
+#[test]
+fn another_part_of_birds_configuration_is_left_alone() {
+    let dir = Dir::new("prefix-file");
+    let path = dir.path().join("bird.conf");
+    let text = "define A = [ 10.0.0.1/32 ];\nprotocol device { }\n";
+    fs::write(&path, text).unwrap();
+    let error = replace_prefix_file(&path, NEW, Some(3), at(0)).unwrap_err();
+    assert!(error.to_string().contains("its line 2 begins"), "{error}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    assert_eq!(dir.path().read_dir().unwrap().count(), 1);
+}
+
+#[test]
+fn the_first_damaged_file_is_kept() {
+    let dir = Dir::new("prefix-file");
+    let path = dir.path().join("list.conf");
+    let kept = dir.path().join("list.conf.damaged");
+    fs::write(&path, "# nothing but a comment\n").unwrap();
+    assert_eq!(replaced(&path, NEW).damaged, None);
+    assert_eq!(replaced(&path, OLD).damaged, None);
+    for (damaged, outcome) in [("first", Some(kept.clone())), ("second", None)] {
+        fs::write(&path, damaged).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(replaced(&path, NEW).damaged, outcome);
+        assert_eq!(fs::read(&path).unwrap(), NEW);
+        assert_eq!(fs::read_to_string(&kept).unwrap(), "first");
+        assert_eq!(fs::metadata(&kept).unwrap().mode() & 0o777, 0o640);
+    }
+}
+
+#[test]
+fn the_history_is_beside_the_target_of_a_link_and_has_what_was_there_before() {
+    let dir = Dir::new("prefix-file");
+    fs::create_dir(dir.path().join("real")).unwrap();
+    let link = dir.path().join("link.conf");
+    symlink("real/list.conf", &link).unwrap();
+    for (micros, content) in [(1, OLD), (2, NEW), (3, OLD)] {
+        let outcome = replace_prefix_file(&link, content, Some(9), at(micros)).unwrap();
+        assert_eq!(outcome.history, None);
+    }
+    let history = dir.path().join("real/history");
+    let copy = |name: &str| fs::read(history.join(name)).unwrap();
+    assert_eq!(copy("1700000000.000002"), OLD);
+    assert_eq!(copy("1700000000.000003"), NEW);
+    assert_eq!(history.read_dir().unwrap().count(), 2);
+    assert!(!dir.path().join("history").exists());
+}
+
+#[test]
+fn a_history_that_fails_is_no_failure_of_the_file() {
+    let dir = Dir::new("prefix-file");
+    let path = dir.path().join("list.conf");
+    fs::write(&path, OLD).unwrap();
+    fs::write(dir.path().join("history"), "in the way").unwrap();
+    let outcome = replace_prefix_file(&path, NEW, Some(9), at(0)).unwrap();
+    assert!(
+        outcome
+            .history
+            .is_some_and(|why| why.contains("not a directory"))
+    );
+    assert_eq!(fs::read(&path).unwrap(), NEW);
+}
+
+#[test]
+fn the_reserve_has_room_for_the_file_and_is_left_alone_while_somebody_reads_it() {
+    let dir = Dir::new("prefix-file");
+    let path = dir.path().join("list.conf");
+    let room = || fs::metadata(reserve::name(&path)).unwrap().blocks() * 512;
+    let long = vec![b'\n'; 100_000];
+    reserve::make(&path).unwrap();
+    assert!(room() >= 4096);
+    replaced(&path, &long);
+    assert!(room() > 100_000);
+    reserve::take(&path, NEW).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), NEW);
+    // What was the file is the reserve now; somebody may have opened it before.
+    assert_eq!(fs::read(reserve::name(&path)).unwrap(), long);
+    let reader = File::open(reserve::name(&path)).unwrap();
+    reserve::take(&path, OLD).unwrap_err();
+    assert_eq!(fs::read(reserve::name(&path)).unwrap(), long);
+    drop(reader);
+    reserve::take(&path, OLD).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), OLD);
+}
+
+/// In a directory that everybody may write another user may have put it there, to have it become the prefix file.
+#[test]
+fn a_reserve_that_others_can_write_is_not_used() {
+    let dir = Dir::new("prefix-file");
+    let path = dir.path().join("list.conf");
+    let reserve = reserve::name(&path);
+    fs::write(&path, OLD).unwrap();
+    fs::write(&reserve, vec![0; 8192]).unwrap();
+    fs::hard_link(&reserve, dir.path().join("also")).unwrap();
+    reserve::take(&path, NEW).unwrap_err();
+    reserve::make(&path).unwrap();
+    assert_eq!(fs::metadata(&reserve).unwrap().nlink(), 1);
+    if crate::host::sys::process::effective_uid() == 0 {
+        std::os::unix::fs::chown(&reserve, Some(65534), None).unwrap();
+        reserve::take(&path, NEW).unwrap_err();
+        reserve::make(&path).unwrap();
+        assert_eq!(fs::metadata(&reserve).unwrap().uid(), 0);
+    }
+    reserve::take(&path, NEW).unwrap();
+}
+
+/// Replaces the file that is named there in one of the three ways: what the test below kills.
+const REPLACE: &str = "ANYCAST_TEST_REPLACE";
+
+#[test]
+fn killed_at_any_system_call_it_leaves_a_whole_file() {
+    if let Some(path) = std::env::var_os(REPLACE) {
+        let path = PathBuf::from(path);
+        match path.extension().and_then(|way| way.to_str()) {
+            Some("reserve") => drop(reserve::take(&path, NEW).unwrap()),
+            Some("place") => write_in_place(&path, NEW, None).unwrap(),
+            _ => drop(replaced(&path, NEW)),
+        }
+        return;
+    }
+    const CALLS: &str = "openat,write,pwrite64,ftruncate,fallocate,fchmod,fremovexattr,fsync,fdatasync,rename,renameat,renameat2,fcntl";
+    let dir = Dir::new("killed");
+    for way in ["rename", "reserve", "place"] {
+        let path = dir.path().join("list").with_extension(way);
+        let mut seen_old = 0;
+        for call in 1.. {
+            fs::write(&path, OLD).unwrap();
+            reserve::make(&path).unwrap();
+            let status = Command::new("strace")
+                .args([
+                    "-f",
+                    "-qq",
+                    "-o",
+                    "/dev/null",
+                    "-e",
+                    &format!("trace={CALLS}"),
+                ])
+                .args(["-e", &format!("inject={CALLS}:signal=KILL:when={call}")])
+                .arg(std::env::current_exe().unwrap())
+                .args(["killed_at_any_system_call_it_leaves_a_whole_file"])
+                .env(REPLACE, &path)
+                .stdout(std::process::Stdio::null())
+                .status()
+                .expect("strace");
+            let mut text = fs::read(&path).unwrap();
+            if text.starts_with(NEW) {
+                text.truncate(text.trim_ascii_end().len() + 1);
+            }
+            assert!(text == OLD || text == NEW, "{way}, {call}: {text:?}");
+            seen_old += usize::from(text == OLD);
+            if status.success() {
+                assert_eq!(text, NEW);
+                break;
+            }
+            assert!(call < 500, "{way}: it never succeeds");
+        }
+        assert!(seen_old > 5, "{way}: it was never killed before the end");
+    }
+}
