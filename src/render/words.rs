@@ -68,6 +68,7 @@ pub fn level(what: &What) -> Level {
 
         What::NoServices
         | What::SlowTurn { .. }
+        | What::LeftBehind { .. }
         | What::CheckOverran { .. }
         | What::NotKilled { .. }
         | What::WithoutCheck { .. }
@@ -100,6 +101,7 @@ pub fn message(notice: &Notice) -> String {
         | What::ReloadRefused { .. }
         | What::RunNow { .. }
         | What::SlowTurn { .. }
+        | What::LeftBehind { .. }
         | What::Trouble { .. }
         | What::TroubleOver { .. } => daemon::say(&notice.what),
 

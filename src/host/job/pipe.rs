@@ -65,6 +65,11 @@ impl Pipe {
         self.read(buffer, READS_AT_END, Until::End);
     }
 
+    #[cfg(test)]
+    pub fn length(&self) -> usize {
+        self.captured.bytes.len()
+    }
+
     pub fn captured(self) -> Captured {
         self.captured
     }
