@@ -205,8 +205,22 @@ impl Daemon {
         fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count)
     }
 
-    /// Children, zombies included.
+    /// Children, zombies included; not the one that starts the others.
     pub fn children(&self) -> Vec<u32> {
+        let mut all = self.all_children();
+        all.retain(|&pid| !is_starter(pid));
+        all
+    }
+
+    /// The process that forks for the daemon.
+    #[track_caller]
+    pub fn starter(&self) -> u32 {
+        let all = self.all_children();
+        let starter = all.into_iter().find(|&pid| is_starter(pid));
+        starter.expect("the process that starts others")
+    }
+
+    fn all_children(&self) -> Vec<u32> {
         all_pids()
             .into_iter()
             .filter(|&pid| parent_of(pid) == Some(self.pid()))
@@ -322,6 +336,11 @@ pub fn parent_of(pid: u32) -> Option<u32> {
 /// The letter of proc(5) for what the process is doing: `T` if it is stopped, `Z` for a zombie.
 pub fn state_of(pid: u32) -> Option<char> {
     word_of_stat(pid, 0)
+}
+
+fn is_starter(pid: u32) -> bool {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    name.trim_end() == "anycast-starter"
 }
 
 /// Whether the process exists and is no zombie.

@@ -85,6 +85,11 @@ impl Starter {
         self.pid
     }
 
+    #[cfg(test)]
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Asks for a start. `fds`: stdout and stderr of the child, or all three.
     pub fn ask(&mut self, run: u64, request: &Request, fds: &[BorrowedFd]) -> io::Result<()> {
         let header = header(run, request);

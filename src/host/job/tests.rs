@@ -12,6 +12,8 @@ use crate::config::fixture::service_config;
 use crate::host::disk::tests::Dir;
 use crate::host::sys::signal::SignalFd;
 
+mod leftovers;
+mod starter;
 mod starts;
 
 /// No wait of a test takes longer; what they wait for takes milliseconds.
