@@ -306,10 +306,9 @@ impl Jobs {
         let mut doomed = false;
         for running in self.running.values_mut() {
             doomed |= running.state == State::Doomed;
-            for pipe in [&mut running.stdout, &mut running.stderr] {
-                if let Some(pipe) = pipe {
-                    pipe.poll(set);
-                }
+            let pipes = [&mut running.stdout, &mut running.stderr];
+            for pipe in pipes.into_iter().flatten() {
+                pipe.poll(set);
             }
         }
         if let Some(starter) = &mut self.starter {
@@ -320,10 +319,9 @@ impl Jobs {
     /// Reads those pipes that are ready, each a bounded amount.
     pub fn read(&mut self, set: &PollSet) {
         for running in self.running.values_mut() {
-            for pipe in [&mut running.stdout, &mut running.stderr] {
-                if let Some(pipe) = pipe {
-                    pipe.read_if_ready(set, &mut self.buffer);
-                }
+            let pipes = [&mut running.stdout, &mut running.stderr];
+            for pipe in pipes.into_iter().flatten() {
+                pipe.read_if_ready(set, &mut self.buffer);
             }
         }
         if let Some(starter) = &mut self.starter {

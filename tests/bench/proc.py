@@ -18,9 +18,12 @@ def read(path):
 
 
 def helpers(pid):
-    """Processes of the daemon's own: copies of it, by the kernel's name. What a check runs is none."""
-    children = [int(child) for child in read(f"/proc/{pid}/task/{pid}/children").split()]
-    return [child for child in children if read(f"/proc/{child}/comm").startswith("anycast-")]
+    """Processes of the daemon's own: copies of it, by the kernel's name, the first of each. The others are checks that have
+    not become their program yet."""
+    names = {}
+    for child in read(f"/proc/{pid}/task/{pid}/children").split():
+        names.setdefault(read(f"/proc/{child}/comm"), int(child))
+    return [child for name, child in names.items() if name.startswith("anycast-")]
 
 
 def cpu_ns(pid):

@@ -207,17 +207,25 @@ impl Daemon {
 
     /// Children, zombies included; not the one that starts the others.
     pub fn children(&self) -> Vec<u32> {
+        let starter = self.find_starter();
         let mut all = self.all_children();
-        all.retain(|&pid| !is_starter(pid));
+        all.retain(|&pid| Some(pid) != starter);
         all
     }
 
     /// The process that forks for the daemon.
     #[track_caller]
     pub fn starter(&self) -> u32 {
+        self.find_starter().expect("the process that starts others")
+    }
+
+    /// Its name is also that of a child which has not become its program yet; those are younger.
+    fn find_starter(&self) -> Option<u32> {
         let all = self.all_children();
-        let starter = all.into_iter().find(|&pid| is_starter(pid));
-        starter.expect("the process that starts others")
+        let started = |&pid: &u32| word_of_stat::<u64>(pid, 19);
+        all.into_iter()
+            .filter(|&pid| is_starter(pid))
+            .min_by_key(started)
     }
 
     fn all_children(&self) -> Vec<u32> {

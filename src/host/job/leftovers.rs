@@ -96,10 +96,10 @@ impl Leftovers {
 
     /// Kills what checks have left behind, and returns the first of each service. `is_job`: children that are known;
     /// `checks`: those that run, by number and service; `last`: the number of the last job.
-    pub fn look<'a>(
+    pub fn look(
         &mut self,
         is_job: &dyn Fn(Pid) -> bool,
-        checks: &[(u64, &'a str)],
+        checks: &[(u64, &str)],
         last: u64,
     ) -> Vec<Leftover> {
         let due = match self.list {

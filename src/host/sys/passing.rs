@@ -2,6 +2,8 @@
 //!
 //! The socket keeps messages apart (SOCK_SEQPACKET), so that each arrives whole, with its own descriptors.
 #![allow(unsafe_code)]
+// The lengths are of other types in other libcs.
+#![allow(clippy::unnecessary_cast)]
 
 use std::io;
 use std::mem::size_of;

@@ -23,7 +23,8 @@ fn printed(jobs: &mut Jobs) -> String {
     text.lines().next().unwrap().to_string()
 }
 
-const LEAVES: &str = "setsid sleep 60 >/dev/null 2>&1 & echo $!";
+/// Ends when what it leaves is in its own session.
+const LEAVES: &str = "pid=$(setsid sh -c 'echo $$; exec sleep 60 >/dev/null 2>&1' &); echo $pid";
 
 #[test]
 fn of_a_check_it_is_killed_and_the_service_is_named_once() {
