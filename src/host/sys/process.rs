@@ -354,11 +354,12 @@ pub fn fork_helper<const N: usize>(
         0 => {
             // A panic must not unwind into what the parent was doing.
             let _end = EndHere;
+            let none: libc::c_ulong = 0;
             if only(kept.map(|fd| fd.as_raw_fd())).is_ok() {
                 // SAFETY: plain integers; this process, a group of its own.
                 unsafe { libc::setpgid(0, 0) };
                 // SAFETY: a NUL-terminated name, of which the kernel takes 15 bytes.
-                unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+                unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr(), none, none, none) };
                 let mut number = FIRST_KEPT;
                 body(kept.map(|_| {
                     number += 1;
@@ -472,8 +473,9 @@ pub fn reap_any() -> Option<(Pid, ExitStatus)> {
 
 /// Has what our children leave behind become our child, not that of process 1, so that it can be found and ended.
 pub fn adopt_orphans() -> io::Result<()> {
-    // SAFETY: plain integers.
-    cvt(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1 as libc::c_ulong) })?;
+    let (on, none): (libc::c_ulong, libc::c_ulong) = (1, 0);
+    // SAFETY: plain integers, as many as libc passes on.
+    cvt(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, on, none, none, none) })?;
     Ok(())
 }
 
