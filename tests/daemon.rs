@@ -21,5 +21,7 @@ mod files;
 mod process;
 #[path = "daemon/schedule.rs"]
 mod schedule;
+#[path = "daemon/starts.rs"]
+mod starts;
 #[path = "daemon/updates.rs"]
 mod updates;

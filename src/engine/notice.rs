@@ -88,6 +88,13 @@ pub enum What {
         unsaid: u32,
     },
 
+    /// A check has left a process behind, which has been killed; `service` if it can be told.
+    LeftBehind {
+        pid: u32,
+        name: String,
+        service: Option<String>,
+    },
+
     // A service (`about` is set).
     Disabled {
         then: Announce,

@@ -209,6 +209,7 @@ impl Reactor {
             self.take_signals();
         }
         self.jobs.read(set);
+        self.take_finished();
         self.hear_bird(set);
         if set.ready(slots.addresses) {
             let result = self.addresses.readable();

@@ -12,6 +12,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Builder, Scope};
@@ -276,7 +277,10 @@ fn attempt(
         let started = Watched::start(&mut command, place);
         // The writing ends of the pipes are the child's alone from here on, or the end would never be read.
         drop(command);
-        let mut watched = started.map_err(|error| job::not_started(&service.check_cmd, &error))?;
+        let mut watched = started.map_err(|error| {
+            let program = service.check_cmd.program();
+            job::not_started(program, &error, Path::new(program).exists())
+        })?;
         let (verdict, trouble) = wait(&mut watched, service.timeout);
         let took = clock::now().mono.since(start);
         let leader = Pid::new(i64::from(watched.child.id()));

@@ -69,6 +69,7 @@ pub fn level(what: &What) -> Level {
         What::NoServices
         | What::DamagedKept { .. }
         | What::SlowTurn { .. }
+        | What::LeftBehind { .. }
         | What::CheckOverran { .. }
         | What::NotKilled { .. }
         | What::WithoutCheck { .. }
@@ -101,6 +102,7 @@ pub fn message(notice: &Notice) -> String {
         | What::ReloadRefused { .. }
         | What::RunNow { .. }
         | What::SlowTurn { .. }
+        | What::LeftBehind { .. }
         | What::Trouble { .. }
         | What::TroubleOver { .. } => daemon::say(&notice.what),
 

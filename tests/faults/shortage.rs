@@ -12,11 +12,12 @@ use crate::support::{Lab, executable, wait_until};
 /// A user that nobody else on this machine is: the limit of processes counts by user.
 const LONELY_USER: u32 = 64_738;
 
-/// Sets a soft limit of the running daemon, as the user that it runs as: root need not have the right to.
-fn limit(daemon: &Daemon, what: &str) {
+/// Sets a soft limit of the running daemon or of its starter, as the user that they run as: root need not have the right
+/// to.
+fn limit(daemon: &Daemon, pid: u32, what: &str) {
     let user = daemon.status_number("Uid") as u32;
     let status = Command::new("prlimit")
-        .arg(format!("--pid={}", daemon.pid()))
+        .arg(format!("--pid={pid}"))
         .arg(what)
         .uid(user)
         .gid(user)
@@ -48,16 +49,17 @@ fn no_more_processes_is_a_failed_check_and_a_retried_reconfiguration() {
     let bird = FakeBird::install(&lab);
     let mut daemon = start_lonely(&lab);
     bird.wait_exports("4", &["10.1.0.1/32"]);
-    limit(&daemon, "--nproc=0:");
+    limit(&daemon, daemon.starter(), "--nproc=0:");
     wait_until("the check fails", || lab.announced("4").is_empty());
-    daemon.wait_line(&["web", "126"]);
+    // The kernel does not say which of the two it is.
+    daemon.wait_line(&["web", "126", "LimitNPROC=", "TasksMax="]);
     assert_eq!(
         bird.exports("4"),
         ["10.1.0.1/32"],
         "birdc cannot be started either"
     );
     assert!(daemon.is_running());
-    limit(&daemon, "--nproc=1000:");
+    limit(&daemon, daemon.starter(), "--nproc=1000:");
     bird.wait_exports("4", &["10.1.0.1/32"]);
     daemon.stop();
 }
@@ -69,13 +71,13 @@ fn no_more_descriptors_is_a_failed_check_and_nothing_worse() {
     let mut daemon = Daemon::start(&lab);
     bird.wait_exports("4", &["10.1.0.1/32"]);
     // As many as it has while idle: no pipe can be made.
-    limit(&daemon, "--nofile=2:");
+    limit(&daemon, daemon.pid(), "--nofile=2:");
     wait_until("a run has failed", || {
         !daemon.out.with(&["web", "126"]).is_empty()
     });
     daemon.wait_line(&["cannot wait for events"]);
     assert!(daemon.is_running());
-    limit(&daemon, "--nofile=1024:");
+    limit(&daemon, daemon.pid(), "--nofile=1024:");
     bird.wait_exports("4", &["10.1.0.1/32"]);
     let runs = lab.runs("web").len();
     wait_until("checks go on", || lab.runs("web").len() > runs + 3);
@@ -87,7 +89,7 @@ fn a_hard_limit_on_descriptors_is_said_and_so_is_its_end() {
     let lab = lab("hard-limit", &[]);
     FakeBird::install(&lab);
     let mut daemon = Daemon::start(&lab);
-    limit(&daemon, "--nofile=100:100");
+    limit(&daemon, daemon.pid(), "--nofile=100:100");
     let shortage = ["cannot open enough file descriptors", "only 100"];
     for times in 1..=2 {
         for number in 2..10 {
@@ -113,10 +115,10 @@ fn no_more_address_space_fails_nothing_but_single_checks() {
     bird.wait_exports("4", &["10.1.0.1/32"]);
     // Room for itself and for little more. What it cannot do now it must be able to do later.
     let size = daemon.status_number("VmSize") * 1024 + (1 << 20);
-    limit(&daemon, &format!("--as={size}:"));
+    limit(&daemon, daemon.pid(), &format!("--as={size}:"));
     lab.answer("web", 1);
     bird.wait_exports("4", &[]);
-    limit(&daemon, "--as=unlimited:");
+    limit(&daemon, daemon.pid(), "--as=unlimited:");
     lab.answer("web", 0);
     bird.wait_exports("4", &["10.1.0.1/32"]);
     assert!(daemon.is_running());

@@ -205,8 +205,30 @@ impl Daemon {
         fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count)
     }
 
-    /// Children, zombies included.
+    /// Children, zombies included; not the one that starts the others.
     pub fn children(&self) -> Vec<u32> {
+        let starter = self.find_starter();
+        let mut all = self.all_children();
+        all.retain(|&pid| Some(pid) != starter);
+        all
+    }
+
+    /// The process that forks for the daemon.
+    #[track_caller]
+    pub fn starter(&self) -> u32 {
+        self.find_starter().expect("the process that starts others")
+    }
+
+    /// Its name is also that of a child which has not become its program yet; those are younger.
+    fn find_starter(&self) -> Option<u32> {
+        let all = self.all_children();
+        let started = |&pid: &u32| word_of_stat::<u64>(pid, 19);
+        all.into_iter()
+            .filter(|&pid| is_starter(pid))
+            .min_by_key(started)
+    }
+
+    fn all_children(&self) -> Vec<u32> {
         all_pids()
             .into_iter()
             .filter(|&pid| parent_of(pid) == Some(self.pid()))
@@ -322,6 +344,11 @@ pub fn parent_of(pid: u32) -> Option<u32> {
 /// The letter of proc(5) for what the process is doing: `T` if it is stopped, `Z` for a zombie.
 pub fn state_of(pid: u32) -> Option<char> {
     word_of_stat(pid, 0)
+}
+
+fn is_starter(pid: u32) -> bool {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    name.trim_end() == "anycast-starter"
 }
 
 /// Whether the process exists and is no zombie.

@@ -78,6 +78,31 @@ pub fn mount_tmpfs(target: &Path, size: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// From now on whoever executes `file` waits for an answer, which nobody gives before what is returned is dropped.
+pub fn hold_exec(file: &Path) -> io::Result<OwnedFd> {
+    // SAFETY: plain flags.
+    let fd = checked(unsafe {
+        libc::fanotify_init(
+            libc::FAN_CLASS_CONTENT | libc::FAN_CLOEXEC,
+            libc::O_RDONLY as u32,
+        )
+    })?;
+    // SAFETY: the descriptor is new and nobody else's.
+    let held = unsafe { OwnedFd::from_raw_fd(fd) };
+    let file = c_string(file.as_os_str());
+    // SAFETY: an open descriptor of fanotify and a valid C string.
+    checked(unsafe {
+        libc::fanotify_mark(
+            held.as_raw_fd(),
+            libc::FAN_MARK_ADD,
+            libc::FAN_OPEN_EXEC_PERM,
+            libc::AT_FDCWD,
+            file.as_ptr(),
+        )
+    })?;
+    Ok(held)
+}
+
 /// Makes a mounted file system read-only, or writable again.
 pub fn remount(target: &Path, read_only: bool) -> io::Result<()> {
     let target = c_string(target.as_os_str());

@@ -72,6 +72,11 @@ impl Pipe {
         self.read(buffer, READS_AT_END, Until::End);
     }
 
+    #[cfg(test)]
+    pub fn length(&self) -> usize {
+        self.captured.bytes.len()
+    }
+
     pub fn captured(self) -> Captured {
         let mut captured = self.captured;
         let tail = &self.tail[self.tail.len().saturating_sub(TAIL_MAX)..];

@@ -13,6 +13,8 @@ use crate::engine::vocab::Captured;
 use crate::host::disk::tests::Dir;
 use crate::host::sys::signal::SignalFd;
 
+mod leftovers;
+mod starter;
 mod starts;
 
 /// No wait of a test takes longer; what they wait for takes milliseconds.
@@ -60,6 +62,7 @@ fn start(jobs: &mut Jobs, job: u64, list: &[&str]) -> Result<(), StartFailure> {
         words: &words,
         argument: None,
         service: None,
+        stdin: None,
     };
     jobs.start(JobId(job), &command)
 }
@@ -72,33 +75,63 @@ fn shell(jobs: &mut Jobs, job: u64, script: &str) {
 fn finish(jobs: &mut Jobs) -> Vec<Finished> {
     let started = Instant::now();
     let mut finished = Vec::new();
-    let mut set = PollSet::default();
     while !jobs.running.is_empty() {
         assert!(
             started.elapsed() < PATIENCE,
             "{} run on",
             jobs.running.len()
         );
-        set.clear();
-        jobs.poll(&mut set);
-        set.wait(Some(Duration::from_millis(5))).unwrap();
-        jobs.reap(&mut finished);
-        jobs.read(&set);
+        turn(jobs);
+        finished.append(&mut jobs.take_finished());
     }
     finished
 }
 
+fn turn(jobs: &mut Jobs) {
+    let mut set = PollSet::default();
+    jobs.poll(&mut set);
+    set.wait(Some(Duration::from_millis(5))).unwrap();
+    jobs.reap();
+    jobs.read(&set);
+}
+
+fn of_end(finished: Finished) -> (Ended, Output) {
+    match finished.outcome {
+        Outcome::Ended { ended, output } => (ended, output),
+        Outcome::NotStarted(failure) => panic!("{failure:?}"),
+    }
+}
+
+/// The ends of all.
+fn ends(jobs: &mut Jobs) -> Vec<(Ended, Output)> {
+    finish(jobs).into_iter().map(of_end).collect()
+}
+
 /// The one job's end.
-fn run(script: &str) -> Finished {
+fn run(script: &str) -> (Ended, Output) {
     let mut jobs = Jobs::new().unwrap();
     shell(&mut jobs, 1, script);
-    let mut finished = finish(&mut jobs);
-    assert_eq!(finished.len(), 1);
-    finished.remove(0)
+    let mut ends = ends(&mut jobs);
+    assert_eq!(ends.len(), 1);
+    ends.remove(0)
+}
+
+/// The pid of a job that has been asked for.
+fn pid_of(jobs: &mut Jobs, job: u64) -> Pid {
+    let started = Instant::now();
+    loop {
+        jobs.read_records();
+        let run = jobs.run_of(JobId(job)).unwrap();
+        if let State::Running(pid) = jobs.running.get(&run).unwrap().state {
+            return pid;
+        }
+        assert!(started.elapsed() < PATIENCE, "it does not start");
+        thread::yield_now();
+    }
 }
 
 fn stdout(script: &str) -> String {
-    String::from_utf8(run(script).output.stdout.bytes).unwrap()
+    String::from_utf8(run(script).1.stdout.bytes).unwrap()
 }
 
 /// Whether a process runs: a zombie whose parent is slow to reap it does not.
@@ -122,23 +155,23 @@ fn open_descriptors() -> usize {
 #[test]
 fn the_end_is_reported_as_it_was() {
     alone("the_end_is_reported_as_it_was", || {
-        assert_eq!(run("exit 0").ended, Ended::Exit(0));
-        assert_eq!(run("exit 3").ended, Ended::Exit(3));
-        assert_eq!(run("exit 255").ended, Ended::Exit(255));
-        assert_eq!(run("kill -9 $$").ended, Ended::Signal(9));
-        assert_eq!(run("kill -15 $$").ended, Ended::Signal(15));
+        assert_eq!(run("exit 0").0, Ended::Exit(0));
+        assert_eq!(run("exit 3").0, Ended::Exit(3));
+        assert_eq!(run("exit 255").0, Ended::Exit(255));
+        assert_eq!(run("kill -9 $$").0, Ended::Signal(9));
+        assert_eq!(run("kill -15 $$").0, Ended::Signal(15));
     });
 }
 
 #[test]
 fn both_streams_are_kept_apart() {
     alone("both_streams_are_kept_apart", || {
-        let output = run("echo out; echo err >&2; echo more").output;
+        let (_, output) = run("echo out; echo err >&2; echo more");
         assert_eq!(output.stdout.bytes, b"out\nmore\n");
         assert_eq!(output.stderr.bytes, b"err\n");
         assert_eq!((output.stdout.dropped, output.stderr.dropped), (0, 0));
 
-        let silent = run("exit 0").output;
+        let (_, silent) = run("exit 0");
         assert_eq!(silent, Output::default());
         assert_eq!(silent.stdout.bytes.capacity(), 0);
     });
@@ -147,15 +180,15 @@ fn both_streams_are_kept_apart() {
 #[test]
 fn a_child_that_prints_100_mb_is_read_and_cut() {
     alone("a_child_that_prints_100_mb_is_read_and_cut", || {
-        let finished = run("head -c 100000000 /dev/zero; echo; echo last; echo end >&2");
-        assert_eq!(finished.ended, Ended::Exit(0));
-        let Captured { bytes, dropped } = finished.output.stdout;
+        let (ended, output) = run("head -c 100000000 /dev/zero; echo; echo last; echo end >&2");
+        assert_eq!(ended, Ended::Exit(0));
+        let Captured { bytes, dropped } = output.stdout;
         let kept = CAPTURE_MAX + TAIL_MAX;
         assert_eq!(bytes.len(), kept + Captured::GAP.len());
         assert_eq!(dropped, 100_000_006 - kept as u64);
         assert!(bytes[CAPTURE_MAX..].starts_with(Captured::GAP));
         assert!(bytes.ends_with(b"\0\nlast\n"));
-        assert_eq!(finished.output.stderr.bytes, b"end\n");
+        assert_eq!(output.stderr.bytes, b"end\n");
     });
 }
 
@@ -189,9 +222,10 @@ fn what_was_written_just_before_the_end_is_kept() {
         let started = Instant::now();
         while finished.is_empty() {
             assert!(started.elapsed() < PATIENCE);
-            jobs.reap(&mut finished);
+            jobs.reap();
+            finished = jobs.take_finished();
         }
-        let captured = &finished[0].output.stdout;
+        let captured = of_end(finished.remove(0)).1.stdout;
         let read = captured.bytes.len() - Captured::GAP.len();
         assert_eq!(read as u64 + captured.dropped, 65536);
     });
@@ -200,8 +234,8 @@ fn what_was_written_just_before_the_end_is_kept() {
 #[test]
 fn closing_stdout_is_not_the_end() {
     alone("closing_stdout_is_not_the_end", || {
-        let finished = run("exec >&- 2>&-; for i in 1 2 3 4 5; do /bin/true; done; exit 7");
-        assert_eq!(finished.ended, Ended::Exit(7));
+        let (ended, _) = run("exec >&- 2>&-; for i in 1 2 3 4 5; do /bin/true; done; exit 7");
+        assert_eq!(ended, Ended::Exit(7));
     });
 }
 
@@ -210,7 +244,7 @@ fn the_end_is_told_by_the_signal_alone() {
     alone("the_end_is_told_by_the_signal_alone", || {
         let mut jobs = Jobs::new().unwrap();
         start(&mut jobs, 1, &["/bin/true"]).unwrap();
-        let pid = jobs.running.keys().next().unwrap().number().to_string();
+        let pid = pid_of(&mut jobs, 1).number().to_string();
         wait_until("it ends", || !is_running(&pid));
         let mut set = PollSet::default();
         jobs.poll(&mut set);
@@ -226,10 +260,10 @@ fn a_grandchild_that_holds_the_pipes_delays_nothing() {
         let started = Instant::now();
         let mut jobs = Jobs::new().unwrap();
         shell(&mut jobs, 1, "sleep 60 & echo $!");
-        let finished = finish(&mut jobs);
+        let (ended, output) = ends(&mut jobs).remove(0);
         assert!(started.elapsed() < Duration::from_secs(30));
-        assert_eq!(finished[0].ended, Ended::Exit(0));
-        let grandchild = String::from_utf8_lossy(&finished[0].output.stdout.bytes).into_owned();
+        assert_eq!(ended, Ended::Exit(0));
+        let grandchild = String::from_utf8_lossy(&output.stdout.bytes).into_owned();
         wait_until("the grandchild lives on", || !is_running(grandchild.trim()));
         drop(jobs);
         assert_eq!(open_descriptors(), before);
@@ -245,14 +279,28 @@ fn a_kill_takes_the_whole_group() {
             1,
             "trap '' TERM INT HUP; sleep 60 & echo $!; wait; sleep 60",
         );
-        // Until it has told its grandchild's pid.
-        let mut set = PollSet::default();
-        jobs.poll(&mut set);
-        set.wait(Some(PATIENCE)).unwrap();
+        let pipe_of = |jobs: &Jobs| {
+            jobs.running
+                .values()
+                .next()
+                .unwrap()
+                .stdout
+                .as_ref()
+                .unwrap()
+                .length()
+        };
+        let started = Instant::now();
+        while pipe_of(&jobs) == 0 {
+            assert!(
+                started.elapsed() < PATIENCE,
+                "it does not tell its grandchild"
+            );
+            turn(&mut jobs);
+        }
         jobs.kill(JobId(1)).unwrap();
-        let finished = finish(&mut jobs);
-        assert_eq!(finished[0].ended, Ended::Signal(9));
-        let grandchild = String::from_utf8_lossy(&finished[0].output.stdout.bytes).into_owned();
+        let (ended, output) = ends(&mut jobs).remove(0);
+        assert_eq!(ended, Ended::Signal(9));
+        let grandchild = String::from_utf8_lossy(&output.stdout.bytes).into_owned();
         let grandchild = grandchild.trim();
         assert!(!grandchild.is_empty());
         wait_until("the grandchild lives", || !is_running(grandchild));
@@ -265,7 +313,7 @@ fn what_still_runs_at_the_end_is_killed() {
     alone("what_still_runs_at_the_end_is_killed", || {
         let mut jobs = Jobs::new().unwrap();
         shell(&mut jobs, 1, "exec sleep 60");
-        let pid = jobs.pid_of(JobId(1)).unwrap().number().to_string();
+        let pid = pid_of(&mut jobs, 1).number().to_string();
         assert!(is_running(&pid));
         drop(jobs);
         wait_until("it lives", || !is_running(&pid));
@@ -314,9 +362,10 @@ fn the_environment_is_ours_without_what_is_ours_alone() {
             words: &service.check_cmd,
             argument: Some("down"),
             service: Some(&service),
+            stdin: None,
         };
         jobs.start(JobId(1), &command).unwrap();
-        let output = finish(&mut jobs).remove(0).output.stdout.bytes;
+        let output = ends(&mut jobs).remove(0).1.stdout.bytes;
         let output = String::from_utf8(output).unwrap();
         let lines: BTreeSet<&str> = output.lines().collect();
         for line in [
@@ -351,10 +400,11 @@ fn many_that_end_at_once_are_all_reaped() {
         let mut finished = finish(&mut jobs);
         finished.sort_by_key(|one| one.job);
         assert_eq!(finished.len(), 100);
-        for (number, one) in (0u8..).zip(&finished) {
+        for (number, one) in (0u8..).zip(finished) {
             assert_eq!(one.job, JobId(number.into()));
-            assert_eq!(one.ended, Ended::Exit(number));
-            assert_eq!(one.output.stdout.bytes, format!("{number}\n").into_bytes());
+            let (ended, output) = of_end(one);
+            assert_eq!(ended, Ended::Exit(number));
+            assert_eq!(output.stdout.bytes, format!("{number}\n").into_bytes());
         }
         drop(jobs);
         assert_eq!(open_descriptors(), before);

@@ -4,9 +4,10 @@ use std::io;
 use std::path::PathBuf;
 
 use super::{ADDRESSES_RETRY, Errand, Reactor, Talk};
+use crate::engine::notice::What;
 use crate::engine::vocab::{Event, Refusal};
 use crate::host::addresses::Change;
-use crate::host::job::Finished;
+use crate::host::job::{Finished, Leftover, Outcome};
 use crate::host::sys;
 use crate::host::sys::poll::{PollSet, Slot};
 use crate::render::{bird_reply, status};
@@ -27,29 +28,48 @@ impl Reactor {
             self.events.push_back(Event::RunNow);
         }
         if signals.child {
-            self.reap();
+            self.jobs.reap();
+            self.take_finished();
         }
         self.work_off();
     }
 
-    pub(super) fn reap(&mut self) {
-        let mut finished = Vec::new();
-        self.jobs.reap(&mut finished);
+    /// Passes on what is over: with its end, or because it could not be started.
+    pub(super) fn take_finished(&mut self) {
+        let finished = self.jobs.take_finished();
+        if finished.is_empty() {
+            return;
+        }
         self.handled.ended += finished.len();
-        for Finished { job, ended, output } in finished {
-            let event = match self.errands.remove(&job) {
-                None => Event::JobEnded { job, ended, output },
-                Some(Errand::Reconfigure) => {
-                    let outcome = bird_reply::judge_output(&output.stdout, &output.stderr, ended);
+        for Finished { job, outcome } in finished {
+            let event = match (self.errands.remove(&job), outcome) {
+                (None, Outcome::Ended { ended, output }) => Event::JobEnded { job, ended, output },
+                (None, Outcome::NotStarted(failure)) => Event::JobNotStarted { job, failure },
+                (Some(Errand::Reconfigure), outcome) => {
+                    let outcome = match outcome {
+                        Outcome::Ended { ended, output } => {
+                            bird_reply::judge_output(&output.stdout, &output.stderr, ended)
+                        }
+                        Outcome::NotStarted(failure) => Err(Refusal::Unreachable(failure.cause)),
+                    };
                     Event::ReconfigureEnded { job, outcome }
                 }
-                Some(Errand::Resolve) => {
+                (Some(Errand::Resolve), outcome) => {
                     self.resolver_until = None;
-                    self.voice.resolved(self.now.mono, ended, &output);
+                    let now = self.now.mono;
+                    match outcome {
+                        Outcome::Ended { ended, output } => {
+                            self.voice.resolved(now, ended, &output)
+                        }
+                        Outcome::NotStarted(failure) => self.voice.not_resolved(now, failure.cause),
+                    }
                     continue;
                 }
             };
             self.events.push_back(event);
+        }
+        for Leftover { pid, name, service } in self.jobs.take_leftovers() {
+            self.say(What::LeftBehind { pid, name, service });
         }
     }
 

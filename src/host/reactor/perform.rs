@@ -87,6 +87,7 @@ impl Reactor {
             words: line,
             argument,
             service: Some(service),
+            stdin: None,
         };
         self.handled.started += 1;
         if let Err(failure) = self.jobs.start(job, &command) {
@@ -103,6 +104,7 @@ impl Reactor {
                     words,
                     argument: None,
                     service: None,
+                    stdin: None,
                 };
                 let started = self.jobs.start(job, &command);
                 started.map_err(|StartFailure { cause, .. }| cause)
@@ -190,6 +192,7 @@ impl Reactor {
             words: &words,
             argument: None,
             service: None,
+            stdin: None,
         };
         if let Err(StartFailure { cause, .. }) = self.jobs.start(RESOLVER, &command) {
             self.errands.remove(&RESOLVER);

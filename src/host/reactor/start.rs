@@ -1,6 +1,7 @@
 //! How the daemon comes to life, and how it reads its configuration again.
 
 use std::hash::{BuildHasher, Hasher};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -36,11 +37,13 @@ const DESCRIPTORS_A_CHECK: u64 = 2;
 
 /// Runs the daemon until it is told to stop.
 pub fn run(source: Source) -> ExitCode {
+    // The starter is a copy of what we are now: small, and with the limits that we were given.
+    let jobs = Jobs::new();
     let Some((config, warnings)) = read_configuration(&source) else {
         return ExitCode::FAILURE;
     };
     let log = config.daemon.log.clone();
-    match prepare(source, config, warnings) {
+    match prepare(source, config, warnings, jobs) {
         Ok(reactor) => reactor.live(),
         Err(cause) => {
             last_words(&log, &cause);
@@ -79,8 +82,14 @@ fn datagram(text: &str, form: Form) -> String {
     voice::in_form(&record, form, &voice::host_name(), 0)
 }
 
-fn prepare(source: Source, config: Config, warnings: Vec<Complaint>) -> Result<Reactor, String> {
+fn prepare(
+    source: Source,
+    config: Config,
+    warnings: Vec<Complaint>,
+    jobs: io::Result<Jobs>,
+) -> Result<Reactor, String> {
     let daemon = config.daemon.clone();
+    let jobs = jobs.map_err(|error| failed("prepare to start checks", &error))?;
     // Raised before anything is opened; signals held before anybody can know our pid; the lock before anything is
     // touched.
     let descriptors = raise_descriptors(&config);
@@ -88,7 +97,6 @@ fn prepare(source: Source, config: Config, warnings: Vec<Complaint>) -> Result<R
     let signals =
         signal::SignalFd::open().map_err(|error| failed("make the signal descriptor", &error))?;
     let instance = Instance::acquire(&daemon.pidfile)?;
-    let jobs = Jobs::new().map_err(|error| failed("prepare to start checks", &error))?;
     let addresses =
         Watch::open().map_err(|error| failed("ask the kernel for addresses", &error))?;
     let now = clock::now();

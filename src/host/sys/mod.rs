@@ -14,6 +14,7 @@ mod lean;
 pub mod limits;
 pub mod log_fd;
 pub mod netlink;
+pub mod passing;
 pub mod peer;
 pub mod poll;
 pub mod process;

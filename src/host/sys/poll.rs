@@ -89,7 +89,7 @@ impl PollSet {
 }
 
 /// Rounded up to the next microsecond, the grain of all deadlines.
-fn timespec(span: Duration) -> libc::timespec {
+pub fn timespec(span: Duration) -> libc::timespec {
     let micros = span.as_nanos().div_ceil(1_000);
     let seconds = micros / 1_000_000;
     if seconds >= u128::from(SECONDS_MAX) {

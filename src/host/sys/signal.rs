@@ -9,8 +9,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd};
+use std::time::Duration;
 
 use super::cvt;
+use super::poll::timespec;
 
 /// The signals that the daemon handles.
 const HANDLED: [libc::c_int; 5] = [
@@ -42,11 +44,33 @@ pub fn prepare() -> io::Result<()> {
 }
 
 pub fn unblock_all() -> io::Result<()> {
-    let none = set_of(&[]);
-    // SAFETY: the set is initialised and the old mask is not asked for. There is one thread, so this is its
-    // mask.
-    cvt(unsafe { libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut()) })?;
+    set_mask(&set_of(&[]))
+}
+
+/// Nothing but SIGKILL and SIGSTOP reaches this process any more. Returns the mask that held before.
+pub fn block_all() -> io::Result<libc::sigset_t> {
+    let mut all = set_of(&[]);
+    let mut old = set_of(&[]);
+    // SAFETY: the set is initialised.
+    cvt(unsafe { libc::sigfillset(&mut all) })?;
+    // SAFETY: both sets are initialised. There is one thread, so this is its mask.
+    cvt(unsafe { libc::sigprocmask(libc::SIG_SETMASK, &all, &mut old) })?;
+    Ok(old)
+}
+
+pub fn set_mask(mask: &libc::sigset_t) -> io::Result<()> {
+    // SAFETY: the set is initialised and the old mask is not asked for.
+    cvt(unsafe { libc::sigprocmask(libc::SIG_SETMASK, mask, std::ptr::null_mut()) })?;
     Ok(())
+}
+
+/// Waits until a child has ended or changed, at most so long. SIGCHLD must be blocked.
+pub fn wait_for_child(limit: Duration) {
+    let set = set_of(&[libc::SIGCHLD]);
+    let limit = timespec(limit);
+    // SAFETY: the set is initialised, the record is not asked for, and the limit is a live timespec. Whatever it says, the
+    // caller looks at its children.
+    unsafe { libc::sigtimedwait(&set, std::ptr::null_mut(), &limit) };
 }
 
 pub fn dispose(signal: libc::c_int, handler: libc::sighandler_t) -> io::Result<()> {

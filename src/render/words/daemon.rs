@@ -60,6 +60,16 @@ pub(super) fn say(what: &What) -> String {
                 visible(handled)
             )
         }
+        What::LeftBehind { pid, name, service } => {
+            let check = match service {
+                Some(service) => format!("the check of {}", visible(service)),
+                None => "a check".to_string(),
+            };
+            format!(
+                "{check} left process {pid} ({}) behind: killed, as all that it leaves behind will be",
+                visible(name)
+            )
+        }
         What::Trouble { part, cause } => {
             let (cannot, meanwhile) = trouble(part);
             format!("cannot {cannot}: {}; {meanwhile}", visible(cause))

@@ -2,6 +2,16 @@
 
 use super::*;
 
+fn refused(jobs: &mut Jobs, list: &[&str]) -> StartFailure {
+    match start(jobs, 1, list) {
+        Err(failure) => failure,
+        Ok(()) => match finish(jobs).remove(0).outcome {
+            Outcome::NotStarted(failure) => failure,
+            Outcome::Ended { ended, .. } => panic!("{list:?} was run: {ended:?}"),
+        },
+    }
+}
+
 #[test]
 fn what_cannot_be_started_says_why() {
     alone("starts::what_cannot_be_started_says_why", || {
@@ -30,7 +40,7 @@ fn what_cannot_be_started_says_why() {
             (&["/bin/true", "a\0b"], 126, "NUL"),
             (&["/bin/tr\x1bue"], 127, "\\u{1b}"),
         ] {
-            let failure = start(&mut jobs, 1, command).unwrap_err();
+            let failure = refused(&mut jobs, command);
             assert_eq!(failure.status, status, "{failure:?}");
             assert!(failure.cause.contains(part), "{failure:?}");
         }
@@ -46,7 +56,7 @@ fn a_name_without_a_slash_is_looked_up() {
     alone("starts::a_name_without_a_slash_is_looked_up", || {
         let mut jobs = Jobs::new().unwrap();
         start(&mut jobs, 1, &["true"]).unwrap();
-        assert_eq!(finish(&mut jobs)[0].ended, Ended::Exit(0));
+        assert_eq!(ends(&mut jobs)[0].0, Ended::Exit(0));
 
         // What may not be executed is passed over, and is the reason if there is no other.
         let dir = Dir::new("job-path");
@@ -54,14 +64,14 @@ fn a_name_without_a_slash_is_looked_up() {
         let mut path = dir.path().as_os_str().to_owned();
         path.push(":/proc/nowhere:/dev/null");
         jobs.path = path.clone();
-        let failure = start(&mut jobs, 2, &["true"]).unwrap_err();
+        let failure = refused(&mut jobs, &["true"]);
         assert_eq!(failure.status, 126, "{failure:?}");
         path.push("::/bin");
         jobs.path = path;
         start(&mut jobs, 3, &["true"]).unwrap();
-        assert_eq!(finish(&mut jobs)[0].ended, Ended::Exit(0));
+        assert_eq!(ends(&mut jobs)[0].0, Ended::Exit(0));
         jobs.path = ":/proc/nowhere:/dev/null".into();
-        let failure = start(&mut jobs, 4, &["true"]).unwrap_err();
+        let failure = refused(&mut jobs, &["true"]);
         assert_eq!(failure.status, 127, "{failure:?}");
     });
 }
@@ -85,7 +95,7 @@ fn too_few_descriptors_fail_one_start_and_nothing_else() {
             assert!(failure.cause.contains("limit on open files"), "{failure:?}");
             assert_eq!(finish(&mut jobs).len() as u64, started);
             start(&mut jobs, 100, &["/bin/true"]).unwrap();
-            assert_eq!(finish(&mut jobs)[0].ended, Ended::Exit(0));
+            assert_eq!(ends(&mut jobs)[0].0, Ended::Exit(0));
         },
     );
 }
