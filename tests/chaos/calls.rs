@@ -12,7 +12,7 @@ use super::random::Random;
 use crate::support::{daemon, sys, wait_within};
 
 /// What an error in a call may do to the daemon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// The daemon goes on.
     Survives,
@@ -58,6 +58,7 @@ pub const CALLS: &[(&str, Kind, &str)] = &[
         "EACCES EIO ELOOP ENOENT ENOMEM ENOTDIR EPERM EROFS",
     ),
     ("clock_gettime", CannotFail, ""),
+    ("clock_nanosleep", Survives, "EINTR EINVAL EOPNOTSUPP"),
     ("clone", Survives, "EAGAIN EINVAL ENOMEM ENOSPC EPERM"),
     (
         "clone3",
@@ -119,12 +120,12 @@ pub const CALLS: &[(&str, Kind, &str)] = &[
         Survives,
         "EINTR EIO ENOSPC EROFS EINVAL EDQUOT",
     ),
-    ("fgetxattr", Survives, "E2BIG ENODATA ENOTSUP ERANGE"),
-    ("flistxattr", Survives, "E2BIG ENOTSUP ERANGE"),
+    ("fgetxattr", Survives, "E2BIG ENODATA EOPNOTSUPP ERANGE"),
+    ("flistxattr", Survives, "E2BIG EOPNOTSUPP ERANGE"),
     (
         "fsetxattr",
         Survives,
-        "EDQUOT EEXIST ENODATA ENOSPC ENOTSUP EPERM ERANGE",
+        "EDQUOT EEXIST ENODATA ENOSPC EOPNOTSUPP EPERM ERANGE",
     ),
     ("fstat", Survives, "ENOMEM EOVERFLOW"),
     ("fstatfs", Survives, "EINTR EIO ENOMEM ENOSYS EOVERFLOW"),
@@ -157,7 +158,7 @@ pub const CALLS: &[(&str, Kind, &str)] = &[
     ("inotify_rm_watch", Survives, "EINVAL"),
     ("ioctl", Survives, "EINVAL ENOTTY"),
     ("kill", Survives, "EINVAL EPERM ESRCH"),
-    ("lgetxattr", Survives, "E2BIG ENODATA ENOTSUP ERANGE"),
+    ("lgetxattr", Survives, "E2BIG ENODATA EOPNOTSUPP ERANGE"),
     (
         "link",
         Survives,
@@ -203,7 +204,7 @@ pub const CALLS: &[(&str, Kind, &str)] = &[
         "openat",
         Survives,
         "EACCES EBUSY EDQUOT EEXIST EFBIG EINTR EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENOENT ENOMEM \
-         ENOSPC ENOTDIR ENXIO EOPNOTSUPP EOVERFLOW EPERM EROFS ETXTBSY EWOULDBLOCK EIO ESTALE",
+         ENOSPC ENOTDIR ENXIO EOPNOTSUPP EOVERFLOW EPERM EROFS ETXTBSY EIO ESTALE",
     ),
     (
         "pidfd_open",
@@ -271,7 +272,7 @@ pub const CALLS: &[(&str, Kind, &str)] = &[
     ("rt_sigaction", Survives, "EINVAL"),
     ("rt_sigprocmask", Survives, "EINVAL"),
     ("rt_sigreturn", CannotFail, ""),
-    ("sched_getaffinity", Survives, "EINVAL EPERM ESRCH"),
+    ("sched_getaffinity", Loader, "EINVAL EPERM ESRCH"),
     (
         "sendmmsg",
         Survives,
@@ -298,7 +299,7 @@ pub const CALLS: &[(&str, Kind, &str)] = &[
         "EDOM EINVAL EISCONN ENOBUFS ENOMEM ENOPROTOOPT ENOTSOCK EPERM",
     ),
     ("shutdown", Survives, "EINVAL ENOTCONN ENOTSOCK"),
-    ("sigaltstack", Survives, "EINVAL ENOMEM EPERM"),
+    ("sigaltstack", Loader, "EINVAL ENOMEM EPERM"),
     ("signalfd4", Survives, "EINVAL EMFILE ENFILE ENODEV ENOMEM"),
     (
         "socket",
@@ -362,6 +363,32 @@ pub const CALLS: &[(&str, Kind, &str)] = &[
     ),
 ];
 
+/// Those that it makes all the time.
+const FREQUENT: [&str; 22] = [
+    "accept4",
+    "clone",
+    "close",
+    "connect",
+    "fcntl",
+    "fdatasync",
+    "inotify_add_watch",
+    "openat",
+    "pipe2",
+    "ppoll",
+    "read",
+    "recvfrom",
+    "recvmsg",
+    "rename",
+    "sendmsg",
+    "sendto",
+    "socket",
+    "statx",
+    "unlink",
+    "wait4",
+    "write",
+    "writev",
+];
+
 /// What is injected, as words of strace(1).
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -371,25 +398,31 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// One to three calls, each of which fails or takes long, once, in a row or now and then.
-    pub fn new(random: &mut Random, starting: bool, seen: &BTreeSet<String>) -> Plan {
-        // Mostly among those that this daemon is known to make.
-        let known = !seen.is_empty() && !random.one_in(8);
+    /// Some calls, each of which fails or takes long, once, in a row or now and then.
+    pub fn new(random: &mut Random, starting: bool) -> Plan {
         let candidates: Vec<_> = CALLS
             .iter()
-            .filter(|(name, kind, _)| match kind {
+            .filter(|(_, kind, _)| match kind {
                 CannotFail => false,
                 Loader => starting,
-                Memory | Survives => !known || seen.contains(*name),
+                Memory | Survives => true,
             })
+            .copied()
             .collect();
+        let frequent = candidates.iter().filter(|call| FREQUENT.contains(&call.0));
+        let frequent: Vec<_> = frequent.copied().collect();
         let mut plan = Plan {
             words: Vec::new(),
             may_end: false,
         };
-        for _ in 0..random.between(1, 3) {
-            let (name, kind, errors) = random.pick(&candidates);
-            if *kind == Memory && !random.one_in(4) {
+        for _ in 0..random.between(3, 12) {
+            let from = if random.one_in(2) {
+                &frequent
+            } else {
+                &candidates
+            };
+            let (name, kind, errors) = random.pick(from);
+            if kind == Memory && !random.one_in(4) {
                 continue;
             }
             let delayed = random.one_in(5);
@@ -397,10 +430,13 @@ impl Plan {
                 format!("delay_enter={}", random.between(50, 900) * 1000)
             } else {
                 let errors: Vec<&str> = errors.split_whitespace().collect();
-                plan.may_end |= *kind != Survives;
+                plan.may_end |= kind != Survives;
                 format!("error={}", random.pick(&errors))
             };
-            let first = random.between(1, 30);
+            let first = match random.below(3) {
+                0 => random.between(1, 30),
+                _ => random.between(1, 4),
+            };
             let last = first + random.between(1, if delayed { 3 } else { 60 });
             let when = match random.below(3) {
                 0 => first.to_string(),
@@ -429,6 +465,25 @@ impl Plan {
     }
 }
 
+/// The table as strace takes it.
+#[test]
+fn strace_knows_every_call_and_every_error() {
+    let mut strace = std::process::Command::new("strace");
+    strace.args(["-o", "/dev/null"]);
+    for (name, _, errors) in CALLS {
+        for error in errors.split_whitespace() {
+            strace.args(["-e", &format!("inject={name}:error={error}:when=60000")]);
+        }
+    }
+    let output = strace
+        .arg("true")
+        .output()
+        .expect("strace (package strace)");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(CALLS.is_sorted(), "in order, so that none stands twice");
+}
+
 /// A strace at work on the daemon.
 pub struct Tracer {
     pub plan: Plan,
@@ -441,7 +496,8 @@ impl Tracer {
     /// The tracer that has just been attached to `traced`; `None` if `traced` has ended.
     pub fn of(traced: u32, plan: Plan, output: PathBuf) -> Option<Tracer> {
         let mut pid = 0;
-        wait_within("strace is attached", Duration::from_secs(60), || {
+        let what = format!("strace is attached ({:?})", plan.words);
+        wait_within(&what, Duration::from_secs(60), || {
             pid = tracer_of(traced);
             pid != 0 || !daemon::is_alive(traced)
         });

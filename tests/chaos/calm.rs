@@ -16,8 +16,10 @@ impl Life<'_> {
                 _ => self.random.between(50, 500),
             };
             self.pause(Duration::from_millis(pause));
-            if self.random.one_in(3) {
-                self.expect();
+            match self.random.below(5) {
+                0 => self.expect(),
+                1 => self.challenge(),
+                _ => {}
             }
         }
         self.calm();

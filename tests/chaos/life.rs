@@ -249,8 +249,18 @@ impl<'a> Life<'a> {
         }
     }
 
+    /// A check that is not there makes the configuration invalid.
+    fn restore_checks(&mut self) {
+        for service in 0..SERVICES.len() {
+            if self.modes[service].0 == Mode::Missing {
+                self.set_mode(service, Mode::Fail);
+            }
+        }
+    }
+
     /// SIGHUP, with a valid configuration in the files.
     pub fn reload(&mut self) {
+        self.restore_checks();
         self.signal(libc::SIGHUP);
         // What is in its way may have it refused.
         let surely = self.daemon_works() && self.can_read_config();
@@ -304,6 +314,7 @@ impl<'a> Life<'a> {
 
     /// Starts a daemon, by strace if there is a plan. Whether it is at work.
     pub fn start(&mut self, plan: Option<Plan>) -> bool {
+        self.restore_checks();
         let trace = self.new_trace();
         let mut command = match &plan {
             None => self.command(&self.program()),
@@ -350,11 +361,20 @@ impl<'a> Life<'a> {
                 .take(3)
                 .collect::<Vec<_>>()
         ));
-        let trace = self.stop_tracing();
-        // Only what was injected may end it without a word.
-        if status.code() != Some(1) && !trace.is_some_and(|may_end| may_end) {
-            panic!("a start that fails ends with exit status 1, not with {status}: {said:?}");
-        }
+        // Before `main` what is injected hits the dynamic linker and std, which have their own ways to end.
+        let before_main = [
+            "error while loading shared libraries",
+            "fatal runtime error",
+        ];
+        let ends_so = |line: &String| before_main.iter().any(|words| line.contains(words));
+        let injected = match self.stop_tracing() {
+            None => false,
+            Some(may_end) => may_end || said.iter().any(ends_so),
+        };
+        assert!(
+            injected || status.code() == Some(1),
+            "a start that fails ends with exit status 1, not with {status}: {said:?}"
+        );
         self.troubles.push(Trouble::DaemonDead);
         false
     }

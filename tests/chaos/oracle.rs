@@ -216,6 +216,13 @@ impl Life<'_> {
     pub fn expect(&mut self) {
         self.diary.note(format!("expect {}", self.wanted()));
         self.wait(BOUND, "as expected", |life| life.wrong_at_peer());
+        let held_up = [Trouble::DaemonTraced, Trouble::DaemonLimited];
+        if self.daemon_works() && !held_up.iter().any(|trouble| self.has(trouble)) {
+            self.wait(BOUND, "answered", |_| match ask_status() {
+                Some(_) => Vec::new(),
+                None => vec!["the daemon does not answer".into()],
+            });
+        }
     }
 
     /// What must be announced, in words.
@@ -501,16 +508,16 @@ pub fn ask_status() -> Option<status::Document> {
 }
 
 /// One question to a BIRD that is never stopped, without a process for it.
-fn ask_bird(socket: &Path, question: &str) -> Option<String> {
-    let mut stream = UnixStream::connect(socket).ok()?;
-    stream.set_read_timeout(Some(BOUND)).ok()?;
-    stream.write_all(format!("{question}\n").as_bytes()).ok()?;
+fn ask_bird(socket: &Path, question: &str) -> std::io::Result<String> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(BOUND))?;
+    stream.write_all(format!("{question}\n").as_bytes())?;
     let mut reply = Vec::new();
     let mut piece = [0; 4096];
     // Its greeting is one line, and so is the end of its answer: `0000 `, or another code for an error.
     while !ends(&reply) {
-        match stream.read(&mut piece).ok()? {
-            0 => return None,
+        match stream.read(&mut piece)? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
             read => reply.extend_from_slice(&piece[..read]),
         }
     }
@@ -521,13 +528,8 @@ fn ask_bird(socket: &Path, question: &str) -> Option<String> {
         }
         _ => line.get(1..).unwrap_or_default().to_string(),
     };
-    Some(
-        text.lines()
-            .skip(1)
-            .map(without_code)
-            .collect::<Vec<_>>()
-            .join("\n"),
-    )
+    let lines = text.lines().skip(1).map(without_code);
+    Ok(lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// A whole reply: after the greeting there is a line that begins with a code and a blank.

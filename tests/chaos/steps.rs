@@ -109,8 +109,12 @@ impl Life<'_> {
         let undo = !self.troubles.is_empty() && self.random.below(100) < 35;
         if undo {
             let index = self.random.below(self.troubles.len() as u64) as usize;
-            self.undo(self.troubles[index].clone());
-            return;
+            let trouble = self.troubles[index].clone();
+            // What is injected needs time to be met.
+            if trouble != Trouble::DaemonTraced || self.random.one_in(3) {
+                self.undo(trouble);
+                return;
+            }
         }
         // Some are impossible at present.
         for _ in 0..50 {
@@ -293,8 +297,8 @@ impl Life<'_> {
                 }
                 let plan = self
                     .random
-                    .one_in(3)
-                    .then(|| Plan::new(&mut self.random, true, &self.calls));
+                    .one_in(2)
+                    .then(|| Plan::new(&mut self.random, true));
                 if let Some(plan) = &plan {
                     self.diary.note(format!("started with {:?}", plan.words));
                 }
@@ -373,7 +377,7 @@ impl Life<'_> {
     }
 
     fn trace(&mut self) -> bool {
-        let plan = Plan::new(&mut self.random, false, &self.calls);
+        let plan = Plan::new(&mut self.random, false);
         self.diary.note(format!("{:?}", plan.words));
         let output = self.new_trace();
         let mut strace = self.lab.command("strace");
@@ -439,6 +443,23 @@ impl Life<'_> {
                 }
             }
         }
+    }
+
+    /// Something changes for sure, and what nothing hinders must come about.
+    pub fn challenge(&mut self) {
+        for _ in 0..self.random.between(1, 2) {
+            let service = self.random.below(SERVICES.len() as u64) as usize;
+            let mode = match self.modes[service].0.passes() {
+                true => self
+                    .random
+                    .pick(&[Mode::Fail, Mode::Fail, Mode::Die, Mode::Unkillable]),
+                false => Mode::Pass,
+            };
+            self.diary
+                .note(format!("{}: {mode:?}", SERVICES[service].name));
+            self.set_mode(service, mode);
+        }
+        self.expect();
     }
 
     fn change_mode(&mut self) -> bool {
@@ -533,8 +554,8 @@ impl Life<'_> {
         config.settings = Settings::new(&mut self.random);
         // What moves from one file to another must be withdrawn from the old one.
         let movable = self.lists_are_whole() && self.is_unhindered();
-        config.settings.ipv6 = ipv6 ^ (movable && self.random.one_in(4));
-        config.settings.moved = moved ^ (movable && self.random.one_in(4));
+        config.settings.ipv6 = ipv6 ^ (movable && !left_out("ipv6") && self.random.one_in(4));
+        config.settings.moved = moved ^ (movable && !left_out("moved") && self.random.one_in(4));
         self.diary.note(format!("{:?}, SIGHUP", config.settings));
         self.take(config);
         true
