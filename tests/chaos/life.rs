@@ -336,7 +336,7 @@ impl<'a> Life<'a> {
         self.descriptors = None;
         self.not_closed = 0;
         self.troubles.retain(|t| *t != Trouble::DaemonDead);
-        let traced = plan.is_some();
+        let (traced, mut may_end) = (plan.is_some(), plan.as_ref().is_some_and(|p| p.may_end));
         if let Some(plan) = plan {
             self.tracer = Tracer::of(pid, plan, trace);
             if self.tracer.is_some() {
@@ -367,12 +367,10 @@ impl<'a> Life<'a> {
             "fatal runtime error",
         ];
         let ends_so = |line: &String| before_main.iter().any(|words| line.contains(words));
-        let injected = match self.stop_tracing() {
-            None => false,
-            Some(may_end) => may_end || said.iter().any(ends_so),
-        };
+        may_end |= traced && said.iter().any(ends_so);
+        self.stop_tracing();
         assert!(
-            injected || status.code() == Some(1),
+            may_end || status.code() == Some(1),
             "a start that fails ends with exit status 1, not with {status}: {said:?}"
         );
         self.troubles.push(Trouble::DaemonDead);

@@ -509,16 +509,24 @@ pub fn ask_status() -> Option<status::Document> {
 
 /// One question to a BIRD that is never stopped, without a process for it.
 fn ask_bird(socket: &Path, question: &str) -> std::io::Result<String> {
-    let mut stream = UnixStream::connect(socket)?;
+    // A child that ends interrupts (wait-timeout has a handler for SIGCHLD).
+    let mut stream = loop {
+        match UnixStream::connect(socket) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            connected => break connected?,
+        }
+    };
     stream.set_read_timeout(Some(BOUND))?;
     stream.write_all(format!("{question}\n").as_bytes())?;
     let mut reply = Vec::new();
     let mut piece = [0; 4096];
     // Its greeting is one line, and so is the end of its answer: `0000 `, or another code for an error.
     while !ends(&reply) {
-        match stream.read(&mut piece)? {
-            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-            read => reply.extend_from_slice(&piece[..read]),
+        match stream.read(&mut piece) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+            Ok(0) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => reply.extend_from_slice(&piece[..read]),
         }
     }
     let text = String::from_utf8_lossy(&reply).into_owned();

@@ -116,6 +116,9 @@ impl Life<'_> {
                 return;
             }
         }
+        if self.random.one_in(6) && self.inject() {
+            return;
+        }
         // Some are impossible at present.
         for _ in 0..50 {
             let done = match self.random.one_in(3) {
@@ -126,6 +129,24 @@ impl Life<'_> {
                 return;
             }
         }
+    }
+
+    /// Errors and delays, while there is something to do.
+    fn inject(&mut self) -> bool {
+        let possible = self.daemon_works() && !self.frozen() && self.tracer.is_none();
+        if !possible || left_out("DaemonTraced") || !self.begin(&Trouble::DaemonTraced) {
+            return false;
+        }
+        for _ in 0..self.random.between(1, 4) {
+            match self.random.below(4) {
+                0 => drop(self.plain_reload()),
+                1 => drop(self.change_address()),
+                _ => drop(self.change_mode()),
+            }
+            let pause = self.random.between(50, 600);
+            self.pause(Duration::from_millis(pause));
+        }
+        true
     }
 
     fn list(&mut self) -> &'static str {
@@ -157,24 +178,23 @@ impl Life<'_> {
 
     fn make_trouble(&mut self) -> bool {
         let list = self.list();
-        let choice = match self.random.below(22) {
+        let choice = match self.random.below(20) {
             0 | 1 => Trouble::DaemonStopped,
             2 => Trouble::DaemonLimited,
-            3..=6 => Trouble::DaemonTraced,
-            7 => Trouble::BirdDead,
-            8 => Trouble::BirdStopped,
-            9 => Trouble::BirdSocketAway,
-            10 => Trouble::BirdConfigBroken,
-            11 => Trouble::DirectoryAway(list),
-            12 => Trouble::DirectoryReadOnly(list),
-            13 => Trouble::FileRevoked(list),
-            14 => Trouble::FileIsDirectory(list),
-            15 => Trouble::DiskFull(list),
-            16 => Trouble::DiskFrozen,
-            17 => Trouble::LogAway,
-            18 => Trouble::MetricsAway,
-            19 => Trouble::MaintenanceAway,
-            20 => Trouble::MaintenanceHidden,
+            3 => Trouble::BirdDead,
+            4 => Trouble::BirdStopped,
+            5 => Trouble::BirdSocketAway,
+            6 => Trouble::BirdConfigBroken,
+            7 => Trouble::DirectoryAway(list),
+            8 => Trouble::DirectoryReadOnly(list),
+            9 => Trouble::FileRevoked(list),
+            10 => Trouble::FileIsDirectory(list),
+            11 | 12 => Trouble::DiskFull(list),
+            13 | 14 => Trouble::DiskFrozen,
+            15 => Trouble::LogAway,
+            16 => Trouble::MetricsAway,
+            17 => Trouble::MaintenanceAway,
+            18 => Trouble::MaintenanceHidden,
             _ => Trouble::MaintenanceCovered,
         };
         let maintenance_hindered = [
@@ -186,7 +206,6 @@ impl Life<'_> {
         .any(|t| self.has(t));
         let possible = match &choice {
             Trouble::DaemonStopped | Trouble::DaemonLimited => self.daemon_works(),
-            Trouble::DaemonTraced => self.daemon_works() && !self.frozen(),
             Trouble::DirectoryAway(list)
             | Trouble::DirectoryReadOnly(list)
             | Trouble::FileRevoked(list)
@@ -469,7 +488,7 @@ impl Life<'_> {
             1 => Mode::Fail,
             _ => self.random.pick(&Mode::ALL),
         };
-        if mode == self.modes[service].0 {
+        if mode == self.modes[service].0 || left_out(&format!("{mode:?}")) {
             return false;
         }
         self.diary

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Puts in place what tests and lint need, and does nothing the second time.
 #
-#   prepare.sh test         BIRD 2, iproute2, the reference, rsyslog, node exporter, libfaketime, and
+#   prepare.sh test         BIRD 2, iproute2, strace, the reference, rsyslog, node exporter, libfaketime, and
 #                           what contrib/test-tools adds
 #   prepare.sh lint         rustfmt, clippy, shellcheck
 #   prepare.sh shellcheck   run shellcheck over every shell script of the tree
@@ -85,6 +85,14 @@ prepare_tools() {
     echo "$*" >"$tools/packages"
 }
 
+prepare_chaos() {
+    missing=
+    have strace || missing="strace"
+    have mkfs.ext4 || missing="$missing e2fsprogs"
+    # shellcheck disable=SC2086
+    [ -z "$missing" ] || install_packages $missing
+}
+
 prepare_reference() {
     [ -x "$venv/bin/anycast-healthchecker" ] && return 0
     have python3 || install_packages python3 python3-venv
@@ -116,6 +124,7 @@ test)
     have cargo || die "cargo is missing: install Rust 1.85 or later, https://rustup.rs"
     have cc || install_packages gcc libc6-dev
     prepare_bird
+    prepare_chaos
     prepare_tools
     prepare_reference
     contrib/test-tools
