@@ -66,7 +66,7 @@ impl Life<'_> {
 
     /// What moves no route: a restart, signals, clients.
     fn stay_steady(&mut self) {
-        let moves = self.bgp.moves();
+        let moves = self.moves();
         let ends = self.written.settings.on_exit == "none";
         match self.random.below(4) {
             0 if ends => {
@@ -93,7 +93,7 @@ impl Life<'_> {
         let runs = super::oracle::runs();
         self.wait(BOUND, "checked again", |life| life.not_run_since(&runs));
         self.wait(BOUND, "calm", |life| life.wrong_in_calm(&[]));
-        assert_eq!(self.bgp.moves(), moves, "a route has moved");
+        assert_eq!(self.moves(), moves, "a route has moved");
     }
 
     /// The end of a life.

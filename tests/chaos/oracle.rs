@@ -153,8 +153,25 @@ impl Life<'_> {
 
     /// What the peer has, sorted as text.
     pub fn learned(&self) -> Vec<String> {
-        let reply = ask_bird(&self.lab.path("peer.ctl"), "show route");
-        prefixes_of(&reply.expect("the peer answers"))
+        prefixes_of(&self.ask_peer("show route"))
+    }
+
+    /// The peer's counters of updates and withdrawals, which stay the same as long as no route moves.
+    pub fn moves(&self) -> Vec<String> {
+        let text = self.ask_peer("show protocols all");
+        let counters = |line: &&str| {
+            ["Import updates:", "Import withdraws:"]
+                .iter()
+                .any(|w| line.contains(w))
+        };
+        let lines: Vec<String> = text.lines().filter(counters).map(String::from).collect();
+        assert_eq!(lines.len(), 4, "counters of both sessions: {text}");
+        lines
+    }
+
+    fn ask_peer(&self, question: &str) -> String {
+        let reply = ask_bird(&self.lab.path("peer.ctl"), question);
+        reply.expect("the peer answers")
     }
 
     /// What is wrong at the peer, given what hinders.

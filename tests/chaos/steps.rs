@@ -469,6 +469,7 @@ impl Life<'_> {
         for _ in 0..self.random.between(1, 2) {
             let service = self.random.below(SERVICES.len() as u64) as usize;
             let mode = match self.modes[service].0.passes() {
+                true if left_out("Unkillable") => Mode::Fail,
                 true => self
                     .random
                     .pick(&[Mode::Fail, Mode::Fail, Mode::Die, Mode::Unkillable]),
