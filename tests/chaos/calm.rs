@@ -1,6 +1,6 @@
 //! A calm: all troubles are over, and after a while everything must be as the checks ask for.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::life::{BOUND, Life};
 use super::steps::Trouble;
@@ -59,6 +59,8 @@ impl Life<'_> {
                 .extend(["prefixes.conf", "target"].map(String::from));
         }
         self.steps = 0;
+        self.last_calm = Instant::now();
+        self.child_stopped = false;
         if self.random.one_in(3) {
             self.stay_steady();
         }

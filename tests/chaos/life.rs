@@ -92,6 +92,9 @@ pub struct Life<'a> {
     pub log_file_seen: usize,
     /// Steps since the last calm.
     pub steps: usize,
+    pub last_calm: Instant,
+    /// A child was stopped since then.
+    pub child_stopped: bool,
     pub names: BTreeSet<String>,
     traces: usize,
     pub diary: Diary,
@@ -127,6 +130,8 @@ impl<'a> Life<'a> {
             lines_seen: 0,
             log_file_seen: 0,
             steps: 0,
+            last_calm: now,
+            child_stopped: false,
             names: BTreeSet::new(),
             traces: 0,
             diary: Diary {
@@ -439,16 +444,10 @@ impl<'a> Life<'a> {
         ));
     }
 
-    /// BIRD makes its socket for root; the daemon is somebody else.
+    /// BIRD makes its socket for root, and takes a moment to do it; the daemon may be somebody else.
     pub fn open_socket(&self) {
-        let socket = self.bgp.control();
-        let begin = Instant::now();
-        while begin.elapsed() < Duration::from_secs(5) {
-            if fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).is_ok() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let everyone = fs::Permissions::from_mode(0o666);
+        let _ = fs::set_permissions(self.bgp.control(), everyone);
     }
 
     /// Starts the node's BIRD again if it has ended, unless it is meant to be dead.
@@ -456,6 +455,7 @@ impl<'a> Life<'a> {
         if self.has(&Trouble::BirdDead) {
             return;
         }
+        self.open_socket();
         if let Some(status) = self.bgp.node_has_ended() {
             let log = self.lab.read("node.log");
             let last = log.lines().last().unwrap_or_default().to_string();
@@ -470,7 +470,6 @@ impl<'a> Life<'a> {
         let _ = fs::remove_file(self.lab.path("node.ctl.away"));
         self.troubles.retain(|t| *t != Trouble::BirdSocketAway);
         self.bgp.start_node();
-        self.open_socket();
     }
 
     pub fn birdc(&self, words: &str) {

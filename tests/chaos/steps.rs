@@ -830,6 +830,7 @@ impl Life<'_> {
         let _ = sys::kill(child, kind);
         if stop && daemon::is_alive(child) {
             self.troubles.push(Trouble::ChildStopped(child));
+            self.child_stopped = true;
         }
         true
     }
