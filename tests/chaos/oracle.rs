@@ -289,6 +289,14 @@ impl Life<'_> {
     /// All that must hold when nothing disturbs.
     pub fn wrong_in_calm(&self, old: &[u32]) -> Vec<String> {
         let mut wrong = self.wrong_at_peer();
+        if self
+            .ask_peer("show protocols")
+            .matches("Established")
+            .count()
+            != 2
+        {
+            wrong.push("not both sessions are established".into());
+        }
         let loaded = self.loaded.as_ref().expect("known in a calm");
         for v6 in [false, true] {
             let wanted: Vec<_> = all_prefixes()
