@@ -541,6 +541,8 @@ pub struct Trace {
     pub injected: Vec<String>,
     /// How many descriptors an injected error has kept open.
     pub not_closed: usize,
+    /// Whether a file could not be removed, which then stays until the next start.
+    pub not_removed: bool,
 }
 
 impl Trace {
@@ -559,6 +561,7 @@ impl Trace {
                 trace.calls.insert(name.to_string());
                 if line.ends_with("(INJECTED)") {
                     trace.not_closed += usize::from(name == "close");
+                    trace.not_removed |= name.starts_with("unlink");
                     trace.injected.push(line.to_string());
                 }
             }

@@ -13,7 +13,7 @@ use super::checks::{self, Mode};
 use super::disk::Disk;
 use super::model::{BAIT, Config, Places, SERVICES, all_prefixes};
 use super::random::Random;
-use super::steps::Trouble;
+use super::steps::{Trouble, left_out};
 use crate::support::bgp::{BgpLab, Version};
 use crate::support::daemon::{Daemon, PROGRAM, is_alive};
 use crate::support::{Lab, executable, sys, wait_within};
@@ -87,6 +87,8 @@ pub struct Life<'a> {
     /// Descriptors of this daemon in its first calm, and those that an injected error has kept open since it started.
     pub descriptors: Option<usize>,
     pub not_closed: usize,
+    /// An injected error has kept a file from being removed since it started.
+    pub not_removed: bool,
     /// Lines of this daemon that have been looked at.
     pub lines_seen: usize,
     pub log_file_seen: usize,
@@ -108,7 +110,8 @@ impl<'a> Life<'a> {
         let lists = lists(birth, lab);
         rewrite_node(lab, &lists);
         let now = Instant::now();
-        let written = Config::new(&mut random);
+        let mut written = Config::new(&mut random);
+        written.settings.metrics &= !left_out("metrics");
         let mut life = Life {
             birth,
             random,
@@ -127,6 +130,7 @@ impl<'a> Life<'a> {
             injected: 0,
             descriptors: None,
             not_closed: 0,
+            not_removed: false,
             lines_seen: 0,
             log_file_seen: 0,
             steps: 0,
@@ -340,6 +344,7 @@ impl<'a> Life<'a> {
         self.lines_seen = 0;
         self.descriptors = None;
         self.not_closed = 0;
+        self.not_removed = false;
         self.troubles.retain(|t| *t != Trouble::DaemonDead);
         let (traced, mut may_end) = (plan.is_some(), plan.as_ref().is_some_and(|p| p.may_end));
         if let Some(plan) = plan {
@@ -432,6 +437,7 @@ impl<'a> Life<'a> {
         self.calls.extend(trace.calls.iter().cloned());
         self.injected += trace.injected.len();
         self.not_closed += trace.not_closed;
+        self.not_removed |= trace.not_removed;
         let shown: Vec<&str> = trace
             .injected
             .iter()

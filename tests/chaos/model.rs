@@ -151,13 +151,13 @@ impl Config {
         }
     }
 
-    /// `[daemon]`.
+    /// `[daemon]`. A prefix without a service must not stay, not even after a start.
     pub fn settings_text(&self, places: &Places) -> String {
         let settings = &self.settings;
         let list = |family: &str| places.lists.join(family).join("d/prefixes.conf");
         let at = |name: &str| places.dir.join(name).display().to_string();
         let mut text = format!(
-            "[daemon]\npidfile = {}\nipv6 = {}\nbird_conf = {}\nbird6_conf = {}\nbird_variable = {}\n\
+            "[daemon]\npurge_ip_prefixes = true\npidfile = {}\nipv6 = {}\nbird_conf = {}\nbird6_conf = {}\nbird_variable = {}\n\
              bird_reconfigure_timeout = 1\nbird_update_interval = {}\nbird_keep_changes = {}\nbird_changes_counter = 3\n\
              bird6_keep_changes = {}\nbird6_changes_counter = 3\nmax_running_checks = {}\nloglevel = {}\n",
             at("pid"),

@@ -388,6 +388,9 @@ impl Life<'_> {
 
     /// Names of files that are new, digits apart.
     fn wrong_files(&self) -> Vec<String> {
+        if self.not_removed {
+            return Vec::new();
+        }
         let known = |name: &String| self.names.is_empty() || self.names.contains(name);
         let names = self.names_now().into_iter().filter(|name| !known(name));
         names.map(|name| format!("left behind: {name}")).collect()
