@@ -397,6 +397,8 @@ pub struct Plan {
     pub words: Vec<String>,
     /// The process may end of it.
     pub may_end: bool,
+    /// It is at work from the start, which may fail.
+    pub starting: bool,
 }
 
 impl Plan {
@@ -416,6 +418,7 @@ impl Plan {
         let mut plan = Plan {
             words: Vec::new(),
             may_end: false,
+            starting,
         };
         for _ in 0..random.between(3, 12) {
             let from = if random.one_in(2) {

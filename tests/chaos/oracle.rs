@@ -216,14 +216,17 @@ impl Life<'_> {
         if let Some(daemon) = ended {
             let status = daemon.wait_end();
             let said = daemon.err.all().join("\n");
-            let may_end = self.tracer.as_ref().is_some_and(|t| t.plan.may_end);
-            let plan = self.tracer.as_ref().map(|t| t.plan.words.clone());
+            let plan = self.tracer.as_ref().map(|t| t.plan.clone());
+            let may_end = plan
+                .as_ref()
+                .is_some_and(|plan| plan.may_end || plan.starting && status.code() == Some(1));
             if !may_end {
                 self.stop_tracing();
                 panic!("the daemon has ended by itself: {status}, {said} {plan:?}");
             }
-            self.diary
-                .note(format!("no memory has ended the daemon: {status}, {said}"));
+            self.diary.note(format!(
+                "what is injected has ended the daemon: {status}, {said}"
+            ));
             self.daemon = None;
             self.daemon_is_gone();
         }
