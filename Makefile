@@ -4,6 +4,7 @@ CARGO ?= cargo
 PROGRAM := anycast-healthchecker
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 SEED ?=
+CHAOS_SECONDS ?= 600
 # Tests wait more than they work: more of them at a time than there are cores.
 TEST_THREADS ?= 4
 BENCH_TARGET := $(shell uname -m)-unknown-linux-musl
@@ -11,7 +12,7 @@ BENCH_TARGET := $(shell uname -m)-unknown-linux-musl
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-release lint demo bench fuzz mutants simulate memcheck soak clean
+.PHONY: help build test test-release lint demo bench fuzz mutants simulate memcheck soak chaos clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +28,7 @@ test: ## install what the tests need, once, and run all of them (as root)
 test-release: ## reproducible archives, the cross-built daemon in an emulator, the .deb under systemd (minutes)
 	@tests/support/prepare.sh test
 	$(CARGO) test --locked --features release-tests --test contrib -- release:: booted::
+	CHAOS_SECONDS=$(CHAOS_SECONDS) $(CARGO) test --locked --test chaos -- --nocapture
 
 lint: ## formatting, clippy, shellcheck; warnings are errors
 	@tests/support/prepare.sh lint
@@ -62,6 +64,10 @@ memcheck: ## one life of the daemon under valgrind
 soak: ## ten minutes at 200 checks a second
 	@tests/support/prepare.sh test
 	SOAK_SECONDS=600 $(CARGO) test --release --locked --test faults soak -- --nocapture
+
+chaos: ## ten minutes in which everything goes wrong, with real BIRD; SEED=N replays one life
+	@tests/support/prepare.sh test
+	CHAOS_SECONDS=$(CHAOS_SECONDS) CHAOS_SEED=$(SEED) $(CARGO) test --locked --test chaos -- --nocapture
 
 clean: ## remove what was built
 	$(CARGO) clean

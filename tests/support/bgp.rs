@@ -5,7 +5,7 @@
 //! its counters of updates and withdrawals tell whether a route moved meanwhile.
 
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use super::lab::Netns;
@@ -309,8 +309,19 @@ impl<'a> BgpLab<'a> {
     }
 
     pub fn restart_node(&mut self) {
-        self.node = start_node(self.lab, self.version);
+        self.start_node();
         self.wait_sessions();
+    }
+
+    /// The same without waiting for anything.
+    pub fn start_node(&mut self) {
+        self.node = start_node(self.lab, self.version);
+    }
+
+    /// How the node's BIRD has ended, if it has.
+    pub fn node_has_ended(&mut self) -> Option<ExitStatus> {
+        let mut ends = self.node.iter_mut().map(|bird| bird.try_wait());
+        ends.find_map(|ended| ended.expect("try_wait"))
     }
 }
 
@@ -369,7 +380,7 @@ fn start(mut bird: Command, name: &str) -> Child {
 }
 
 /// The prefixes at the beginnings of lines of `show route`, sorted as text.
-fn prefixes_of(text: &str) -> Vec<String> {
+pub fn prefixes_of(text: &str) -> Vec<String> {
     let first = |line: &str| line.split_whitespace().next().map(str::to_string);
     let mut prefixes: Vec<String> = text
         .lines()
