@@ -95,14 +95,6 @@ prepare_tools() {
     echo "$*" >"$tools/packages"
 }
 
-prepare_chaos() {
-    missing=
-    have strace || missing="strace"
-    have mkfs.ext4 || missing="$missing e2fsprogs"
-    # shellcheck disable=SC2086
-    [ -z "$missing" ] || install_packages $missing
-}
-
 prepare_reference() {
     [ -x "$venv/bin/anycast-healthchecker" ] && return 0
     have python3 || install_packages python3 python3-venv
@@ -135,7 +127,6 @@ test)
     have cc || install_packages gcc libc6-dev
     prepare_files
     prepare_bird
-    prepare_chaos
     prepare_tools
     prepare_reference
     contrib/test-tools

@@ -204,7 +204,7 @@ fn a_child_that_prints_a_little_too_much_is_kept_whole() {
                 let Captured {
                     bytes,
                     dropped: was,
-                } = run(&command).output.stdout;
+                } = run(&command).1.stdout;
                 let marks = if dropped > 0 { Captured::GAP.len() } else { 0 };
                 assert_eq!((bytes.len(), was), (length + marks, dropped));
             }
