@@ -174,6 +174,15 @@ impl Jobs {
         self.running.retain(|_, running| running.job != job);
     }
 
+    /// Keeps so many bytes of what a job prints on standard output.
+    pub fn keep_output(&mut self, job: JobId, limit: usize) {
+        for running in self.running.values_mut() {
+            if running.job == job {
+                running.stdout.keep(limit);
+            }
+        }
+    }
+
     fn pid_of(&self, job: JobId) -> Option<Pid> {
         let mut all = self.running.iter();
         all.find(|(_, running)| running.job == job)

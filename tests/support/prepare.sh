@@ -115,6 +115,7 @@ case ${1:-} in
 test)
     have cargo || die "cargo is missing: install Rust 1.85 or later, https://rustup.rs"
     have cc || install_packages gcc libc6-dev
+    have strace || install_packages strace
     prepare_bird
     prepare_tools
     prepare_reference

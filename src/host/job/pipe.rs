@@ -28,6 +28,8 @@ pub struct Pipe {
     file: Option<File>,
     slot: Slot,
     captured: Captured,
+    /// Bytes that are kept.
+    limit: usize,
 }
 
 impl Pipe {
@@ -36,7 +38,13 @@ impl Pipe {
             file: Some(file),
             slot: Slot::NONE,
             captured: Captured::default(),
+            limit: CAPTURE_MAX,
         }
+    }
+
+    /// Keeps so many bytes instead.
+    pub fn keep(&mut self, limit: usize) {
+        self.limit = limit;
     }
 
     /// Adds the pipe to the set of this turn, unless it is closed.
@@ -79,7 +87,7 @@ impl Pipe {
             match file.read(buffer) {
                 Ok(0) => self.file = None,
                 Ok(length) => {
-                    keep(&mut self.captured, &buffer[..length]);
+                    keep(&mut self.captured, &buffer[..length], self.limit);
                     if length < buffer.len() && until == Until::Empty {
                         // Empty now, or nearly: poll tells about the rest, and about the end.
                         return;
@@ -102,8 +110,8 @@ enum Until {
     End,
 }
 
-fn keep(captured: &mut Captured, bytes: &[u8]) {
-    let room = CAPTURE_MAX.saturating_sub(captured.bytes.len());
+fn keep(captured: &mut Captured, bytes: &[u8], limit: usize) {
+    let room = limit.saturating_sub(captured.bytes.len());
     let (kept, rest) = bytes.split_at(room.min(bytes.len()));
     if !kept.is_empty() {
         captured.bytes.extend_from_slice(kept);

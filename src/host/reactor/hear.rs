@@ -2,10 +2,11 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::rc::Rc;
 
-use super::{ADDRESSES_RETRY, Errand, Reactor, Talk};
-use crate::engine::vocab::{Event, Refusal};
-use crate::host::addresses::Change;
+use super::{ADDRESSES_RETRY, Errand, READER, Reactor, Talk};
+use crate::engine::vocab::{Addresses, Event, Refusal};
+use crate::host::addresses::{Change, Watch};
 use crate::host::job::Finished;
 use crate::host::sys;
 use crate::host::sys::poll::{PollSet, Slot};
@@ -17,6 +18,9 @@ impl Reactor {
         if let Some(signal) = signals.stop {
             self.notify.stopping(self.now.mono);
             self.stopping = true;
+            // It takes no other configuration.
+            self.jobs.abandon(READER);
+            self.reading_until = None;
             self.events.push_back(Event::Stop { signal });
         }
         // Of a daemon that is stopping the prefix files stay where they are, and systemd hears no READY=1 again.
@@ -42,6 +46,10 @@ impl Reactor {
                 Some(Errand::Reconfigure) => {
                     let outcome = bird_reply::judge_output(&output.stdout, &output.stderr, ended);
                     Event::ReconfigureEnded { job, outcome }
+                }
+                Some(Errand::Read) => {
+                    self.was_read(ended, output);
+                    continue;
                 }
                 Some(Errand::Resolve) => {
                     self.resolver_until = None;
@@ -89,14 +97,18 @@ impl Reactor {
         }
     }
 
+    pub(super) fn addresses(&self) -> Rc<Addresses> {
+        let known = self.addresses.as_ref().map(Watch::addresses);
+        known.unwrap_or_default()
+    }
+
     pub(super) fn take_addresses(&mut self, result: io::Result<Change>) {
         match result {
             Ok(change) => {
                 self.addresses_retry = None;
                 self.troubles.addresses.works(self.now.mono);
                 if change == Change::Changed {
-                    self.events
-                        .push_back(Event::Addresses(self.addresses.addresses()));
+                    self.events.push_back(Event::Addresses(self.addresses()));
                 }
             }
             Err(error) => {
