@@ -9,9 +9,9 @@ use std::process::ExitCode;
 
 use crate::cli;
 use crate::config::document::Document;
-use crate::config::load::{Loaded, Source, load};
+use crate::config::load::{Loaded, Source};
 use crate::config::{Complaint, Config, Level, Severity, print, report};
-use crate::host::{log, probe};
+use crate::host::{log, reading};
 use crate::render::escape;
 
 // The minimal build has none of what an operator types at a host that is in service.
@@ -25,7 +25,7 @@ const USAGE_STATUS: u8 = 2;
 
 /// `-c`: `OK`, or everything that is wrong.
 pub fn check(source: &Source) -> ExitCode {
-    match valid(probe::with_all(|probes| load(source, probes))) {
+    match valid(reading::load_and_ask(source)) {
         Ok(_) => out("OK\n"),
         Err(status) => status,
     }
@@ -33,7 +33,7 @@ pub fn check(source: &Source) -> ExitCode {
 
 /// `-P`, if the configuration is valid.
 pub fn print_conf(source: &Source, json: bool) -> ExitCode {
-    match valid(probe::with(|probes| load(source, probes))) {
+    match valid(reading::load(source)) {
         Ok((_, document)) if json => out(&print::json(&document)),
         Ok((_, document)) => out(&print::configuration(&document)),
         Err(status) => status,

@@ -414,3 +414,169 @@ fn a_closed_standard_output_is_no_crash_and_a_full_one_an_error() {
         );
     }
 }
+
+/// The program under strace(1), which makes system calls fail.
+fn injected(home: &Home, injection: &str, arguments: &str) -> Output {
+    let traced = "-qq -o /dev/null -e trace=socket,faccessat2,faccessat,getdents64,read -e";
+    let mut command = Command::new("strace");
+    command
+        .args(traced.split_whitespace())
+        .args(format!("inject={injection}").split_whitespace())
+        .arg(BINARY)
+        .args(arguments.split_whitespace())
+        .current_dir(&home.0);
+    command.output().expect("strace runs")
+}
+
+#[test]
+fn a_filter_that_denies_faccessat2_denies_nothing_else() {
+    let home = Home::new("faccessat2");
+    home.good();
+    for error in ["EPERM", "ENOSYS"] {
+        let output = injected(
+            &home,
+            &format!("faccessat2:error={error}"),
+            "-f main.conf -d d -c",
+        );
+        assert_eq!(
+            (home.said(&output).as_str(), stdout(&output).as_str()),
+            ("", "OK\n")
+        );
+    }
+    let output = injected(&home, "faccessat2:error=EACCES", "-f main.conf -d d -c");
+    assert!(
+        home.said(&output).contains("may not"),
+        "{}",
+        home.said(&output)
+    );
+}
+
+#[test]
+fn a_sandbox_without_netlink_is_an_error_for_those_who_need_it() {
+    let home = Home::new("netlink");
+    home.good();
+    let check = |settings: &str| {
+        let text = format!(
+            "[s]\ncheck_cmd = /bin/true\nip_prefix = 10.0.0.1\ncheck_disabled = false\n{settings}"
+        );
+        home.file("d/s.conf", &text);
+        injected(&home, "socket:error=EAFNOSUPPORT", "-f main.conf -d d -c")
+    };
+    let output = check("");
+    let said = home.said(&output);
+    assert_eq!(status(&output), Some(1), "{said}");
+    assert!(said.contains("RestrictAddressFamilies="), "{said}");
+    let output = check("ip_check_disabled = true\n");
+    assert_eq!(
+        (status(&output), home.said(&output)),
+        (Some(0), String::new())
+    );
+}
+
+/// `nsenter -n` and the like leave /sys as it was.
+#[test]
+fn interfaces_are_those_of_the_network_namespace() {
+    let home = Home::new("namespace");
+    home.good();
+    home.file(
+        "d/s.conf",
+        "[s]\ncheck_cmd = /bin/true\nip_prefix = 10.0.0.1\ncheck_disabled = false\ninterface = inside0\n",
+    );
+    let script = format!(
+        "ip link add inside0 type veth peer name inside1 && ip addr add 10.0.0.1/32 dev inside0 && \
+         test ! -e /sys/class/net/inside0 && exec {BINARY} -f main.conf -d d -c"
+    );
+    let output = Command::new("nsenter")
+        .args([
+            "--net=/proc/self/ns/net",
+            "unshare",
+            "-n",
+            "sh",
+            "-c",
+            &script,
+        ])
+        .current_dir(&home.0)
+        .output()
+        .expect("unshare runs");
+    assert_eq!(
+        (home.said(&output).as_str(), stdout(&output).as_str()),
+        ("", "OK\n")
+    );
+}
+
+#[test]
+fn a_masked_service_file_is_empty_and_a_device_is_no_pidfile() {
+    let home = Home::new("null");
+    home.good();
+    symlink("/dev/null", home.path("d/masked.conf")).expect("link");
+    let output = home.run("-f main.conf -d d -c");
+    assert_eq!(
+        (home.said(&output).as_str(), stdout(&output).as_str()),
+        ("", "OK\n")
+    );
+    let main = "[daemon]\npidfile = /dev/null\nbird_conf = {dir}/bird/p.conf\nbird_reconfigure_cmd = true\n";
+    home.file("main.conf", main);
+    assert_eq!(
+        refused(&home, "-f main.conf -d d -c"),
+        "main.conf:2: [daemon] pidfile: '/dev/null' is no regular file"
+    );
+}
+
+/// The same that the daemon waits for; the reload of a unit asks `-c` first.
+#[test]
+fn a_file_that_is_being_written_is_waited_for() {
+    let home = Home::new("writing");
+    home.good();
+    let file = home.path("d/s.conf");
+    let whole = fs::read_to_string(&file).expect("read");
+    fs::write(&file, &whole[..whole.len() - 1]).expect("write");
+    let child = Command::new(BINARY)
+        .args("-f main.conf -d d -P".split_whitespace())
+        .current_dir(&home.0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    // It has read the file, and sleeps.
+    let state = || fs::read_to_string(format!("/proc/{}/stat", child.id())).expect("it runs");
+    while !state().contains(") S ") {
+        std::thread::yield_now();
+    }
+    fs::write(&file, whole.replace("10.0.0.1", "10.0.0.12")).expect("write");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(
+        stdout(&output).contains("ip_prefix = 10.0.0.12\n"),
+        "{}",
+        stdout(&output)
+    );
+    assert!(
+        home.said(&output).contains("was read again"),
+        "{}",
+        home.said(&output)
+    );
+}
+
+#[test]
+fn what_fails_half_way_is_an_error() {
+    let home = Home::new("half");
+    home.good();
+    let output = injected(&home, "getdents64:error=EIO", "-f main.conf -d d -c");
+    let said = home.said(&output);
+    assert!(
+        said.contains("d: cannot read the directory: Input/output error"),
+        "{said}"
+    );
+    assert_eq!(status(&output), Some(1));
+    // The first part has been read; the file is that of the services.
+    let output = injected(
+        &home,
+        "read:error=EIO:when=2 -P d/s.conf",
+        "-f main.conf -d d -c",
+    );
+    let said = home.said(&output);
+    assert!(
+        said.contains("d/s.conf: cannot read the file: Input/output error"),
+        "{said}"
+    );
+    assert_eq!(status(&output), Some(1));
+}

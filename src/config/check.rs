@@ -111,6 +111,8 @@ fn pidfile(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>) -> PathBuf {
     };
     let place = facts.place(&path);
     let why = match place {
+        // It is replaced at the start and removed at the end: no device may be.
+        Place::Other { .. } => Some(format!("{} is no regular file", quoted_path(&path))),
         Place::File { .. } | Place::Missing if !names_directory(&path) => {
             facts.why_not_usable(&parent(&path))
         }
@@ -281,6 +283,12 @@ fn unknown_options(view: View<'_>, used: &Names, complaints: &mut Complaints) {
                 "has no effect here, since the built-in value stands in [{DAEMON_SECTION}]: set it there"
             );
             complaints.warn(entry.origin, DEFAULT_SECTION, key, message);
+            continue;
+        }
+        // The reference takes it, but can't print it.
+        if let (None, Some(Err(trouble))) = (known, view.value(key)) {
+            let message = format!("unknown option with a broken value: {trouble}");
+            complaints.warn(entry.origin, view.name(), key, message);
             continue;
         }
         let fits = known.is_some_and(|setting| in_default || setting.kept == kept_here);

@@ -56,6 +56,8 @@ pub struct Probes<'p> {
     pub executable: &'p dyn Fn(&str) -> Executable,
     /// Whether an interface of that name exists; `None`: nobody knows.
     pub interface: &'p dyn Fn(&str) -> Option<bool>,
+    /// Why the kernel does not say which addresses it has, with what to do about it; `None`: it does.
+    pub no_addresses: &'p dyn Fn() -> Option<String>,
     /// Whether an address of the interface lies in the prefix; `None`: nobody knows.
     pub assigned: &'p dyn Fn(&str, &IpNetwork) -> Option<bool>,
     /// Whether the BIRD behind a control socket knows a constant of that name; `None`: it was not asked, or is silent.
@@ -69,6 +71,7 @@ pub struct Facts<'p> {
     interfaces: Named<Option<bool>>,
     shared: Named<Arc<str>>,
     places: Named<Place>,
+    addresses_asked: bool,
 }
 
 /// The answer that is kept in `known`, which is asked for first if it is not there.
@@ -88,6 +91,7 @@ impl<'p> Facts<'p> {
             interfaces: Named::default(),
             shared: Named::default(),
             places: Named::default(),
+            addresses_asked: false,
         }
     }
 
@@ -106,6 +110,12 @@ impl<'p> Facts<'p> {
 
     pub fn interface(&mut self, name: &str) -> Option<bool> {
         *remembered(&mut self.interfaces, name, || (self.probes.interface)(name))
+    }
+
+    /// Why no service can have its addresses watched, as a message for the first that wants it.
+    pub fn no_addresses(&mut self) -> Option<String> {
+        let first = !std::mem::replace(&mut self.addresses_asked, true);
+        first.then(|| (self.probes.no_addresses)()).flatten()
     }
 
     /// Why the command can't be run, as a message.

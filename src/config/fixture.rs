@@ -45,6 +45,7 @@ pub fn probes() -> Probes<'static> {
             _ => Executable::Runs,
         },
         interface: &|name| Some(name != "nope0"),
+        no_addresses: &|| None,
         assigned: &|interface, _| Some(interface == "lo"),
         known_to_bird: &|_, name| (name != "SILENT").then_some(name != "UNKNOWN"),
     }

@@ -4,6 +4,8 @@ use super::settings::{self, DAEMON_SECTION, DEFAULT_SECTION, Setting};
 
 /// Names longer than this are no misspelling of anything.
 const MAX_NAME: usize = 64;
+/// More steps than lead from any name to any other, and one more is a number still.
+const FAR: u8 = 2 * MAX_NAME as u8;
 
 /// The setting that was probably meant.
 pub fn setting(unknown: &str) -> Option<&'static Setting> {
@@ -31,9 +33,7 @@ pub fn section(name: &str) -> Option<&'static str> {
     let plain = name.trim().to_ascii_lowercase();
     [DAEMON_SECTION, DEFAULT_SECTION]
         .into_iter()
-        // Most names are no misspelling of these, which their length tells at once.
-        .filter(|known| plain.chars().count().abs_diff(known.len()) <= 2)
-        .find(|known| distance(&plain, &known.to_ascii_lowercase()) <= 2)
+        .find(|known| distance(&plain, &known.to_ascii_lowercase(), 2).is_some())
 }
 
 /// That of some known names which was probably meant.
@@ -44,13 +44,13 @@ pub fn name<'a>(unknown: &str, known: &mut dyn Iterator<Item = &'a str>) -> Opti
     let mut nearest = None;
     let mut least = usize::MAX;
     for name in known.filter(|name| name.len() <= MAX_NAME) {
-        let distance = distance(unknown, name);
-        if distance < least {
+        let distance = distance(unknown, name, allowed(name));
+        if let Some(distance) = distance.filter(|distance| *distance < least) {
             least = distance;
             nearest = Some(name);
         }
     }
-    nearest.filter(|name| least <= allowed(name))
+    nearest
 }
 
 /// A third of a name may be wrong, but no more than three characters.
@@ -58,28 +58,41 @@ fn allowed(name: &str) -> usize {
     (name.len() / 3).clamp(1, 3)
 }
 
-/// Insertions, deletions, replacements and swaps of neighbours that lead from one name to the other.
-fn distance(from: &str, to: &str) -> usize {
+/// Insertions, deletions, replacements and swaps of neighbours that lead from one name to the other; `None` if they are
+/// more than `limit`, which most names tell by their first characters.
+fn distance(from: &str, to: &str, limit: usize) -> Option<usize> {
     let (mut first, mut second) = (['\0'; MAX_NAME], ['\0'; MAX_NAME]);
     let (from, to) = (fill(&mut first, from), fill(&mut second, to));
-    // Steps from so many characters of the one to so many of the other.
-    let mut steps = [[0_u8; MAX_NAME + 1]; MAX_NAME + 1];
+    if from.len().abs_diff(to.len()) > limit {
+        return None;
+    }
+    // Steps from so many characters of the one to so many of the other; where the two numbers differ by more than the
+    // limit, so do the steps.
+    let mut steps = [[FAR; MAX_NAME + 1]; MAX_NAME + 1];
+    let mut within = [true; 2];
     for i in 0..=from.len() {
-        for j in 0..=to.len() {
+        let mut least = FAR;
+        for j in i.saturating_sub(limit)..=to.len().min(i + limit) {
             if i == 0 || j == 0 {
                 steps[i][j] = (i + j) as u8;
-                continue;
+            } else {
+                let same = from[i - 1] == to[j - 1];
+                let replaced = steps[i - 1][j - 1] + u8::from(!same);
+                let mut best = replaced.min(steps[i - 1][j] + 1).min(steps[i][j - 1] + 1);
+                if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
+                    best = best.min(steps[i - 2][j - 2] + 1);
+                }
+                steps[i][j] = best;
             }
-            let same = from[i - 1] == to[j - 1];
-            let replaced = steps[i - 1][j - 1] + u8::from(!same);
-            let mut best = replaced.min(steps[i - 1][j] + 1).min(steps[i][j - 1] + 1);
-            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
-                best = best.min(steps[i - 2][j - 2] + 1);
-            }
-            steps[i][j] = best;
+            least = least.min(steps[i][j]);
+        }
+        // A swap looks two rows back.
+        within = [within[1], usize::from(least) <= limit];
+        if within == [false; 2] {
+            return None;
         }
     }
-    usize::from(steps[from.len()][to.len()])
+    Some(usize::from(steps[from.len()][to.len()])).filter(|steps| *steps <= limit)
 }
 
 /// The characters of a name; nobody asks about longer ones.
@@ -146,10 +159,19 @@ mod tests {
     }
 
     #[test]
-    fn a_swap_is_one_step() {
-        assert_eq!(distance("ab", "ba"), 1);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("abc", ""), 3);
-        assert_eq!(distance("kitten", "sitting"), 3);
+    fn a_swap_is_one_step_and_what_is_farther_than_the_limit_is_far() {
+        for (from, to, steps) in [
+            ("ab", "ba", 1),
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("kitten", "sitting", 3),
+            ("same", "same", 0),
+            ("xxxxab", "ba", 5),
+        ] {
+            for limit in 0..8 {
+                let expected = (steps <= limit).then_some(steps);
+                assert_eq!(distance(from, to, limit), expected, "{from} {to} {limit}");
+            }
+        }
     }
 }

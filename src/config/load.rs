@@ -1,34 +1,20 @@
-//! Reads the files in their order and has them checked. The only room of this wing that touches files, and it
-//! only reads.
+//! Loads a configuration from the files that were read, and has it checked. Pure: `host::reading` reads them.
 //!
 //! Order: built-in defaults, `-f`, then the service files by name, byte by byte. What is named but can't be
-//! read is an error; of the paths that nobody named, a missing one is a note. Nothing here waits: what is no
-//! regular file is refused before it is opened.
+//! read is an error; of the paths that nobody named, a missing one is a note.
 
-use std::ffi::{OsStr, OsString};
-use std::fs::Metadata;
-use std::io::{self, Read};
-use std::mem;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::complaints::Complaints;
 use super::document::{Document, Origin};
 use super::facts::{Probes, quoted_path};
+use super::files::{Files, Found};
 use super::text::printable;
 use super::{Complaint, Config, check, ini};
-use crate::sorted::order;
 
 /// Where settings are looked for if nobody says.
 pub const DEFAULT_FILE: &str = "/etc/anycast-healthchecker.conf";
 pub const DEFAULT_DIR: &str = "/etc/anycast-healthchecker.d";
-/// Only these are service files.
-const SUFFIX: &[u8] = b".conf";
-
-/// Bytes of one file: room for fifty thousand services. More is no configuration.
-const MAX_FILE: u64 = 16 * 1024 * 1024;
-/// Files of the directory.
-const MAX_FILES: usize = 50_000;
 
 /// What the command line names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +23,18 @@ pub struct Source {
     pub dir: Option<PathBuf>,
     /// Instead of a directory.
     pub service_file: Option<PathBuf>,
+}
+
+impl Source {
+    /// The file with the daemon's settings.
+    pub fn settings(&self) -> &Path {
+        self.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE))
+    }
+
+    /// The directory with the service files, if they are not in one file.
+    pub fn directory(&self) -> &Path {
+        self.dir.as_deref().unwrap_or(Path::new(DEFAULT_DIR))
+    }
 }
 
 /// What came of it.
@@ -49,6 +47,8 @@ pub struct Loaded {
     /// To be said on standard error: what was assumed.
     pub notes: Vec<String>,
     pub document: Document,
+    /// The same source, in which the default paths that exist are named: they must not be missing next time.
+    pub source: Source,
 }
 
 /// What was read, and what went wrong with that.
@@ -59,31 +59,35 @@ pub struct Unchecked {
     pub notes: Vec<String>,
 }
 
-/// Reads and checks everything.
-pub fn load(source: &Source, probes: Probes<'_>) -> Loaded {
+/// Checks everything that was read.
+pub fn load(source: &Source, files: Files, probes: Probes<'_>) -> Loaded {
     let Loading {
         document,
         mut complaints,
         notes,
-    } = Loading::of(source);
+        source,
+    } = Loading::of(source, &files);
+    // They may have many megabytes, as the configuration that is being made may.
+    drop(files);
     let config = check::check(&document, probes, &mut complaints);
     Loaded {
         config,
         complaints: complaints.in_order(&document),
         notes,
         document,
+        source,
     }
 }
 
-/// Reads everything and checks nothing: for a client of a daemon that runs already, whose user need not have
-/// the daemon's permissions, and who may be in a hurry while some file is being edited. The complaints are
-/// those of reading.
-pub fn read(source: &Source) -> Unchecked {
+/// Checks nothing: for a client of a daemon that runs already, whose user need not have the daemon's permissions, and
+/// who may be in a hurry while some file is being edited. The complaints are those of reading.
+pub fn unchecked(source: &Source, files: &Files) -> Unchecked {
     let Loading {
         document,
         complaints,
         notes,
-    } = Loading::of(source);
+        ..
+    } = Loading::of(source, files);
     Unchecked {
         complaints: complaints.in_order(&document),
         notes,
@@ -91,164 +95,106 @@ pub fn read(source: &Source) -> Unchecked {
     }
 }
 
-/// The same, of the daemon's own settings alone.
-pub fn read_settings(source: &Source) -> Document {
-    let mut loading = Loading::new();
-    loading.settings(source.file.as_deref());
-    loading.document
-}
-
 struct Loading {
     document: Document,
     complaints: Complaints,
     notes: Vec<String>,
+    source: Source,
 }
 
 impl Loading {
-    fn new() -> Loading {
-        Loading {
+    fn of(source: &Source, files: &Files) -> Loading {
+        let mut loading = Loading {
             document: Document::built_in(),
             complaints: Complaints::default(),
             notes: Vec::new(),
+            source: source.clone(),
+        };
+        let mut files = files.iter();
+        if let Some((path, found)) = files.next() {
+            loading.settings(path, found);
         }
-    }
-
-    fn of(source: &Source) -> Loading {
-        let mut loading = Loading::new();
-        loading.settings(source.file.as_deref());
-        match &source.service_file {
-            Some(file) => loading.file(file),
-            None => loading.directory(source.dir.as_deref()),
+        if source.service_file.is_none() {
+            if let Some((path, found)) = files.next() {
+                loading.directory(path, found);
+            }
+        }
+        for (path, found) in files {
+            loading.file(path, found);
         }
         loading
     }
 
-    /// The file with the daemon's settings.
-    fn settings(&mut self, named: Option<&Path>) {
-        let path = named.unwrap_or(Path::new(DEFAULT_FILE));
-        if named.is_none() && is_missing(path) {
+    fn settings(&mut self, path: &Path, found: Found<'_>) {
+        if found == Found::Missing && self.source.file.is_none() {
             self.notes.push(format!(
                 "{DEFAULT_FILE} does not exist: built-in defaults are used"
             ));
             return;
         }
-        self.file(path);
+        self.source.file = Some(path.to_path_buf());
+        match found {
+            Found::Directory => self.refuse(path, "cannot read the file: it is a directory"),
+            found => self.file(path, found),
+        }
     }
 
-    fn directory(&mut self, named: Option<&Path>) {
-        let path = named.unwrap_or(Path::new(DEFAULT_DIR));
-        if named.is_none() && is_missing(path) {
+    fn directory(&mut self, path: &Path, found: Found<'_>) {
+        if found == Found::Missing && self.source.dir.is_none() {
             self.notes.push(format!(
                 "{DEFAULT_DIR} does not exist: there are no services"
             ));
             return;
         }
-        let names = match service_files(path) {
-            Ok(names) => names,
-            Err(error) => {
-                let cause = cause(&error);
-                self.refuse(path, format!("cannot read the directory: {cause}"));
+        self.source.dir = Some(path.to_path_buf());
+        let cause = match found {
+            Found::Directory => return,
+            Found::Missing => "it does not exist",
+            Found::Unreadable(cause) => cause,
+            Found::Text(_) | Found::Unquiet(_) => "it is no directory",
+        };
+        self.refuse(path, &format!("cannot read the directory: {cause}"));
+    }
+
+    fn file(&mut self, path: &Path, found: Found<'_>) {
+        let bytes = match found {
+            Found::Text(bytes) | Found::Unquiet(bytes) => bytes,
+            Found::Directory if self.source.service_file.is_none() => {
+                let shown = quoted_path(path);
+                self.notes.push(format!("directory {shown} is ignored"));
                 return;
             }
+            Found::Directory => {
+                return self.refuse(path, "cannot read the file: it is a directory");
+            }
+            Found::Missing => return self.refuse(path, "cannot read the file: it does not exist"),
+            Found::Unreadable(cause) => {
+                return self.refuse(path, &format!("cannot read the file: {cause}"));
+            }
         };
-        if names.len() > MAX_FILES {
-            self.refuse(path, format!("more than {MAX_FILES} service files in it"));
-            return;
+        let file = self.add_file(path);
+        let mut warn = |message: &str| {
+            let origin = Origin { file, line: 0 };
+            self.complaints.warn(origin, "", "", message.to_string());
+        };
+        if matches!(found, Found::Unquiet(_)) {
+            warn(
+                "the file was changing while it was read, and was read again until it no longer did",
+            );
         }
-        for name in names {
-            let file = path.join(&name);
-            match file.metadata() {
-                Ok(found) if found.is_dir() => {
-                    let shown = quoted_path(&file);
-                    self.notes.push(format!("directory {shown} is ignored"));
-                }
-                found => self.found(&file, found),
-            }
+        if bytes.last().is_some_and(|last| *last != b'\n') {
+            warn("the last line does not end: is the file complete?");
         }
+        ini::read(bytes, file, &mut self.document, &mut self.complaints);
     }
 
-    fn file(&mut self, path: &Path) {
-        self.found(path, path.metadata());
-    }
-
-    /// Reads the file that was found there, or not.
-    fn found(&mut self, path: &Path, found: io::Result<Metadata>) {
-        match contents(path, found) {
-            Ok(bytes) => {
-                let shown = printable(&path.to_string_lossy()).into_owned();
-                let number = self.document.add_file(&shown);
-                ini::read(&bytes, number, &mut self.document, &mut self.complaints);
-            }
-            Err(cause) => self.refuse(path, format!("cannot read the file: {cause}")),
-        }
-    }
-
-    fn refuse(&mut self, path: &Path, message: String) {
-        let file = self.document.add_file(&printable(&path.to_string_lossy()));
+    fn refuse(&mut self, path: &Path, message: &str) {
+        let file = self.add_file(path);
         let origin = Origin { file, line: 0 };
-        self.complaints.error(origin, "", "", message);
+        self.complaints.error(origin, "", "", message.to_string());
     }
-}
 
-fn is_missing(path: &Path) -> bool {
-    matches!(path.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound)
-}
-
-/// Names of `*.conf` that do not begin with a dot, in byte order.
-fn service_files(directory: &Path) -> io::Result<Vec<OsString>> {
-    let mut names = Vec::new();
-    for entry in directory.read_dir()? {
-        let name = entry?.file_name();
-        if is_service_file(&name) {
-            names.push(name);
-        }
-    }
-    let in_order = order(names.len(), &|a, b| {
-        names[a].as_bytes().cmp(names[b].as_bytes())
-    });
-    Ok(in_order
-        .into_iter()
-        .map(|at| mem::take(&mut names[at]))
-        .collect())
-}
-
-fn is_service_file(name: &OsStr) -> bool {
-    let name = name.as_bytes();
-    name.ends_with(SUFFIX) && !name.starts_with(b".")
-}
-
-/// The bytes of a regular file of reasonable size, or why there are none.
-fn contents(path: &Path, found: io::Result<Metadata>) -> Result<Vec<u8>, String> {
-    // Whoever names it wants a file with nothing in it.
-    if path == Path::new("/dev/null") {
-        return Ok(Vec::new());
-    }
-    let found = found.map_err(|error| cause(&error))?;
-    if found.is_dir() {
-        return Err("it is a directory".to_string());
-    }
-    if !found.is_file() {
-        return Err("it is no regular file".to_string());
-    }
-    if found.len() > MAX_FILE {
-        return Err(format!("it has more than {MAX_FILE} bytes"));
-    }
-    let mut bytes = Vec::with_capacity(found.len() as usize);
-    let file = std::fs::File::open(path).map_err(|error| cause(&error))?;
-    let read = file.take(MAX_FILE + 1).read_to_end(&mut bytes);
-    match read {
-        Err(error) => Err(cause(&error)),
-        Ok(length) if length as u64 > MAX_FILE => Err(format!("it has more than {MAX_FILE} bytes")),
-        Ok(_) => Ok(bytes),
-    }
-}
-
-/// The words for a failure of the system, without the number that only programmers read.
-fn cause(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "it does not exist".to_string(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_string(),
-        io::ErrorKind::NotADirectory => "it is no directory".to_string(),
-        _ => error.to_string(),
+    fn add_file(&mut self, path: &Path) -> u32 {
+        self.document.add_file(&printable(&path.to_string_lossy()))
     }
 }

@@ -10,6 +10,7 @@ mod complaints;
 pub mod document;
 mod expand;
 pub mod facts;
+pub mod files;
 #[cfg(test)]
 pub mod fixture;
 mod hint;
@@ -74,6 +75,14 @@ pub struct Config {
     pub daemon: DaemonConfig,
     /// In the order in which the sections were first met.
     pub services: Vec<Rc<ServiceConfig>>,
+}
+
+impl Config {
+    /// Whether some service counts only with its addresses.
+    pub fn needs_addresses(&self) -> bool {
+        let needs = |service: &Rc<ServiceConfig>| !service.ip_check_disabled && !service.disabled;
+        self.services.iter().any(needs)
+    }
 }
 
 /// How to have a BIRD read its configuration again.

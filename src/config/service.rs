@@ -174,6 +174,10 @@ fn addresses(reader: &mut Reader<'_, '_>, facts: &mut Facts<'_>, service: &Servi
     if service.ip_check_disabled || service.disabled {
         return;
     }
+    if let Some(cause) = facts.no_addresses() {
+        let message = format!("cannot ask the kernel which addresses it has: {cause}");
+        return reader.error(&settings::INTERFACE, message);
+    }
     let shown = quoted(&service.interface);
     if facts.interface(&service.interface) == Some(false) {
         let message = format!("there is no interface {shown} now, so the service is down");

@@ -2,13 +2,14 @@
 //!
 //! The host follows the kernel with [`Addresses::assign`] and its like, and shares the whole with the engine, which
 //! only asks [`Addresses::covers`]. Interfaces go by the kernel's number, as its messages do, and stand in the order
-//! of their names, by which they are looked up. An address takes 18 bytes.
+//! of their names, by which they are looked up; alternative names lead to a number. An address takes 18 bytes. Labels
+//! of addresses are not kept: `lo:dns` means `lo`, as for ip(8), whatever the label of the address is.
 
 use std::net::IpAddr;
 
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 
-use crate::sorted::Set;
+use crate::sorted::{Map, Set};
 
 /// What tells one assignment from another: an interface may have the same address with two lengths or two peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,20 +35,38 @@ struct Link {
 pub struct Addresses {
     /// By name.
     links: Vec<Link>,
+    /// Alternative names, each with the number of its interface.
+    alternatives: Map<Box<str>, u32>,
 }
 
 impl Addresses {
     /// Whether some address of `interface` lies within `prefix`. An interface that does not exist has none.
     pub fn covers(&self, interface: &str, prefix: &IpNetwork) -> bool {
-        let by_name = |link: &Link| link.name.as_deref().cmp(&Some(interface));
-        let Ok(at) = self.links.binary_search_by(by_name) else {
+        let Some(link) = self.named(interface) else {
             return false;
         };
-        let link = &self.links[at];
         // In their order the first that is not below the prefix lies within it, or none does.
         let next = link.plain.starting_at(&least_in(prefix)).first();
         next.is_some_and(|local| prefix.contains(local.ip()))
             || (link.with_peer.iter()).any(|(local, _)| prefix.contains(local.ip()))
+    }
+
+    /// Whether there is an interface that a configuration may call so.
+    pub fn has_interface(&self, name: &str) -> bool {
+        self.named(name).is_some()
+    }
+
+    /// The interface of that name, of that alternative name, or before the colon of a label. The name of an interface
+    /// has no colon.
+    fn named(&self, name: &str) -> Option<&Link> {
+        let by_name = |link: &Link| link.name.as_deref().cmp(&Some(name));
+        if let Ok(at) = self.links.binary_search_by(by_name) {
+            return Some(&self.links[at]);
+        }
+        match self.alternatives.get(name) {
+            Some(index) => self.find(*index),
+            None => self.named(name.split_once(':')?.0),
+        }
     }
 
     pub fn knows(&self, index: u32) -> bool {
@@ -83,8 +102,24 @@ impl Addresses {
         );
     }
 
-    /// A link is gone with all its addresses.
+    /// Whether these are all alternative names of the interface.
+    pub fn has_alternatives(&self, index: u32, names: &Set<String>) -> bool {
+        let known = self.alternatives.iter().filter(|(_, of)| **of == index);
+        known
+            .map(|(name, _)| &**name)
+            .eq(names.iter().map(String::as_str))
+    }
+
+    pub fn set_alternatives(&mut self, index: u32, names: &Set<String>) {
+        self.alternatives.retain(|_, of| *of != index);
+        for name in names.iter() {
+            self.alternatives.insert(name.as_str().into(), index);
+        }
+    }
+
+    /// A link is gone with all its names and addresses.
     pub fn forget(&mut self, index: u32) {
+        self.alternatives.retain(|_, of| *of != index);
         self.links.retain(|link| link.index != index);
     }
 

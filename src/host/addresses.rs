@@ -2,7 +2,8 @@
 //!
 //! [`Watch`] keeps a table that agrees with the kernel's. Whenever a notification was lost or not understood,
 //! the whole is dumped again; until that has worked the watch says so by an error, and [`Watch::refresh`] is
-//! due. No privilege is needed. Alternative names and labels of interfaces are not looked at.
+//! due. No privilege is needed. Not seen: that an interface which is down gets or loses an alternative name, since the
+//! kernel tells of it only with the next change of that interface.
 
 mod message;
 mod table;
@@ -174,7 +175,14 @@ fn read_dump(
             match message.body {
                 Body::End { errno: 0 } => return Ok(whole),
                 Body::End { errno } => return Err(io::Error::from_raw_os_error(errno)),
-                Body::Link { index, name } => table.name(index, &name),
+                Body::Link {
+                    index,
+                    name,
+                    alternatives,
+                } => {
+                    table.name(index, &name);
+                    table.set_alternatives(index, &alternatives);
+                }
                 Body::Address {
                     index,
                     address,

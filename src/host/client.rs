@@ -13,10 +13,10 @@ use std::thread;
 use std::time::Duration;
 
 use super::drain::{self, Answer, Means, Observed, Outcome, Report};
-use super::status_socket;
 use super::sys::clock;
+use super::{reading, status_socket};
 use crate::config::document::Document as Settings;
-use crate::config::load::{self, Source};
+use crate::config::load::Source;
 use crate::config::lookup::{self, Drainable};
 use crate::render::status::{self, Document, ServiceDoc};
 
@@ -34,7 +34,7 @@ pub struct Told {
 /// Asks the daemon; the error says why there is no answer, and what to do.
 pub fn status(source: &Source) -> Result<Told, String> {
     // The service files can't say it better, and there may be a thousand of them.
-    ask(&trusted(&load::read_settings(source)))
+    ask(&trusted(&reading::settings(source)))
 }
 
 /// What came of draining or undraining.

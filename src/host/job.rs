@@ -295,6 +295,16 @@ impl Jobs {
         all.filter(|running| running.job.is_none()).count()
     }
 
+    /// Keeps so many bytes of what a job prints on standard output.
+    pub fn keep_output(&mut self, job: JobId, limit: usize) {
+        let run = self.run_of(job);
+        if let Some(running) = run.and_then(|run| self.running.get_mut(&run)) {
+            if let Some(stdout) = &mut running.stdout {
+                stdout.keep_first(limit);
+            }
+        }
+    }
+
     fn run_of(&self, job: JobId) -> Option<u64> {
         let mut all = self.running.iter();
         all.find(|(_, running)| running.job == Some(job))

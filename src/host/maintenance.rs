@@ -3,10 +3,11 @@
 //! inotify(7) tells when something may have changed; a fresh lstat(2) decides, so an event too many does no
 //! harm and a file of any type counts. One watch serves all files of a directory. Every directory and
 //! symbolic link on the way to it is watched for being moved or removed, which wakes nobody in quiet times;
-//! where a directory is missing, its nearest existing ancestor is watched until it appears. If the kernel
-//! refuses a watch (limits, permission) that is said once, and the files are looked at every second until it
-//! is granted. Not seen: another file system mounted over a directory, and changes that another host makes on
-//! a network file system, since inotify knows of neither.
+//! where a directory is missing, its nearest existing ancestor is watched until it appears. inotify knows nothing of a
+//! file system that is mounted over a directory, nor of what another host does on a network file system: so a file is
+//! also looked at by [`Watch::look`], at each run of a check that it concerns. What can't be seen (no permission, an
+//! error of the disk, a stale handle) is as it was; that is said once, as is a watch that the kernel refuses, and
+//! everything is looked at every second until that is over.
 
 use std::ffi::OsString;
 use std::fs;
@@ -22,22 +23,22 @@ use crate::engine::notice::Part;
 use crate::sorted::{Map, Set};
 use crate::time::Mono;
 
-mod walk;
-use walk::{Object, Way};
-
-/// How often is looked while the kernel grants no watch, or a directory changes faster than it can be
-/// watched.
+/// How often is looked while the kernel grants no watch, or a file can't be seen.
 const RESCAN: Duration = Duration::from_secs(1);
-/// Tries to set watches on a path that changes at the same time, before [`RESCAN`] takes over.
-const TRIES: usize = 4;
+/// Links and missing directories on the way to one directory: what the kernel follows (path_resolution(7)).
+const MAX_LINKS: u32 = 40;
 
 #[derive(Debug)]
 pub struct Watch {
     inotify: Option<Inotify>,
+    /// In the order of their paths.
     files: Vec<MaintenanceFile>,
     /// The directories of `files`, each once.
     directories: Vec<PathBuf>,
-    nodes: Map<i32, Node>,
+    /// The files of each name, by index, whatever the directory.
+    names: Map<OsString, Vec<usize>>,
+    /// Names of missing directories: when one appears, the watches are set anew.
+    missing: Set<OsString>,
     rescan_at: Option<Mono>,
     health: Health,
 }
@@ -48,82 +49,73 @@ struct MaintenanceFile {
     path: PathBuf,
     /// Index of its directory.
     directory: usize,
-    name: OsString,
-    present: bool,
-}
-
-/// What a watched directory is watched for, besides itself.
-#[derive(Debug, Default)]
-struct Node {
-    names: Map<OsString, Meaning>,
-}
-
-#[derive(Clone, Debug)]
-enum Meaning {
-    /// Maintenance files, by index.
-    Files(Vec<usize>),
-    /// A missing component of the way, or something in its place.
-    Step,
-}
-
-/// A watch that is wanted: by inode, because the kernel gives one watch to each.
-struct Wanted {
-    path: PathBuf,
-    mask: u32,
-    node: Node,
-    /// Index of a directory that needs it, to name in trouble.
-    directory: usize,
+    /// `None`: it has never been seen or missed.
+    present: Option<bool>,
 }
 
 impl Watch {
     pub fn new(paths: impl IntoIterator<Item = PathBuf>, now: Mono) -> Watch {
         let nowhere = Part::Maintenance(PathBuf::new());
-        Watch::with(paths, now, Health::new(nowhere, Duration::ZERO))
+        Watch::with(paths, now, Health::new(nowhere, Duration::ZERO), &|_| None)
     }
 
-    /// Starts over with these files. A trouble that has been told of is not told again, but its end is.
+    /// Starts over with these files. A trouble that has been told of is not told again, but its end is; a file that
+    /// can't be seen now is as it was.
     pub fn watch_others(&mut self, paths: impl IntoIterator<Item = PathBuf>, now: Mono) {
-        *self = Watch::with(paths, now, self.health.clone());
+        let before = |path: &Path| self.files[self.index(path)?].present;
+        *self = Watch::with(paths, now, self.health.clone(), &before);
     }
 
-    fn with(paths: impl IntoIterator<Item = PathBuf>, now: Mono, health: Health) -> Watch {
+    fn with(
+        paths: impl IntoIterator<Item = PathBuf>,
+        now: Mono,
+        health: Health,
+        before: &dyn Fn(&Path) -> Option<bool>,
+    ) -> Watch {
         let paths: Set<PathBuf> = paths.into_iter().collect();
-        let mut directories: Vec<PathBuf> = Vec::new();
+        let mut directories: Map<PathBuf, usize> = Map::new();
+        let mut names: Map<OsString, Vec<usize>> = Map::new();
         let mut files = Vec::new();
         for path in paths {
             let whole = absolute(&path).unwrap_or_else(|_| path.clone());
             let parent = whole.parent().unwrap_or(Path::new("/")).to_path_buf();
-            let known = directories
-                .iter()
-                .position(|directory| *directory == parent);
-            let directory = known.unwrap_or(directories.len());
-            if known.is_none() {
-                directories.push(parent);
-            }
+            let name = whole.file_name().unwrap_or_default().to_os_string();
+            names.get_or_insert_with(name, Vec::new).push(files.len());
+            let count = directories.len();
             files.push(MaintenanceFile {
-                directory,
-                name: whole.file_name().unwrap_or_default().to_os_string(),
-                present: false,
+                directory: *directories.get_or_insert_with(parent, || count),
+                present: before(&path),
                 path,
             });
+        }
+        let mut in_order = vec![PathBuf::new(); directories.len()];
+        for (path, index) in directories {
+            in_order[index] = path;
         }
         let mut watch = Watch {
             inotify: None,
             files,
-            directories,
-            nodes: Map::new(),
+            directories: in_order,
+            names,
+            missing: Set::new(),
             rescan_at: None,
             health,
         };
-        watch.set_watches(now);
-        watch.look_at_all();
+        watch.start_over(now);
         watch
     }
 
     /// The files that existed when last looked at.
     pub fn present(&self) -> Set<PathBuf> {
-        let present = self.files.iter().filter(|file| file.present);
+        let present = self.files.iter().filter(|file| file.present == Some(true));
         present.map(|file| file.path.clone()).collect()
+    }
+
+    /// Says how the files are to be taken that nobody has seen or missed yet.
+    pub fn assume(&mut self, present: impl Fn(&Path) -> bool) {
+        for file in &mut self.files {
+            file.present = file.present.or_else(|| Some(present(&file.path)));
+        }
     }
 
     /// The descriptor to wait for reading on; `None` if nothing is watched.
@@ -139,35 +131,44 @@ impl Watch {
         let events = match inotify.read() {
             Ok(events) => events,
             Err(error) => {
-                self.start_over(now, &error);
+                self.inotify = None;
+                self.rescan_at = Some(now);
+                self.fail(0, now, || cause(&error));
                 return Vec::new();
             }
         };
-        let mut changed_ways = false;
+        let everything = inotify::ITSELF | inotify::DROPPED | inotify::OVERFLOW;
         let mut touched = Set::new();
         for event in events {
-            let Some(node) = self.nodes.get(&event.watch) else {
-                changed_ways |= event.mask & inotify::OVERFLOW != 0;
-                continue;
-            };
-            changed_ways |= event.mask & (inotify::ITSELF | inotify::DROPPED) != 0;
-            match node.names.get(&event.name) {
-                Some(Meaning::Files(files)) => touched.extend(files.iter().copied()),
-                Some(Meaning::Step) => changed_ways = true,
-                None => {}
+            if event.mask & everything != 0 || self.missing.contains(&event.name) {
+                return self.start_over(now);
+            }
+            if let Some(files) = self.names.get(&event.name) {
+                touched.extend(files.iter().copied());
             }
         }
-        if changed_ways {
-            self.set_watches(now);
-            return self.look_at_all();
-        }
-        touched
-            .into_iter()
-            .filter_map(|index| self.look_at(index))
-            .collect()
+        let touched = touched.into_iter();
+        touched.filter_map(|file| self.look_at(file, now)).collect()
     }
 
-    /// When [`Self::rescan`] is to be called: only while the kernel does not tell us everything.
+    /// Looks at one file, whatever inotify says, and returns which files came or went.
+    pub fn look(&mut self, path: &Path, now: Mono) -> Vec<(PathBuf, bool)> {
+        let Some(index) = self.index(path) else {
+            return Vec::new();
+        };
+        if is_present(path).ok() == self.files[index].present {
+            return Vec::new();
+        }
+        let mut changes = self.readable(now);
+        if let Some(change) = self.look_at(index, now) {
+            // Nothing has told of it: what is watched is no longer what the path leads to.
+            changes.push(change);
+            self.rescan_at = Some(now);
+        }
+        changes
+    }
+
+    /// When [`Self::rescan`] is to be called: only while something can't be watched or seen.
     pub fn next_rescan(&self) -> Option<Mono> {
         self.rescan_at
     }
@@ -177,175 +178,140 @@ impl Watch {
         if self.rescan_at.is_none_or(|due| now < due) {
             return Vec::new();
         }
-        self.set_watches(now);
-        self.look_at_all()
+        self.start_over(now)
     }
 
     pub fn take_news(&mut self) -> Vec<News> {
         self.health.take_news()
     }
 
-    fn start_over(&mut self, now: Mono, error: &io::Error) {
-        self.inotify = None;
-        self.nodes.clear();
-        self.rescan_at = Some(now);
-        self.fail(0, now, || cause(error));
+    fn index(&self, path: &Path) -> Option<usize> {
+        let found = self
+            .files
+            .binary_search_by(|file| file.path.as_path().cmp(path));
+        found.ok()
     }
 
     /// Says which directory the trouble began with.
     fn fail(&mut self, directory: usize, now: Mono, cause: impl FnOnce() -> String) {
+        self.rescan_at = self.rescan_at.or(Some(now + RESCAN));
         if let Some(path) = self.directories.get(directory) {
             self.health.rename(Part::Maintenance(path.clone()));
         }
         self.health.failed(now, cause);
     }
 
-    fn look_at_all(&mut self) -> Vec<(PathBuf, bool)> {
-        (0..self.files.len())
-            .filter_map(|index| self.look_at(index))
-            .collect()
-    }
-
     /// The change of one file, if there is one. What can't be seen at present stays as it was.
-    fn look_at(&mut self, index: usize) -> Option<(PathBuf, bool)> {
+    fn look_at(&mut self, index: usize, now: Mono) -> Option<(PathBuf, bool)> {
         let file = self.files.get_mut(index)?;
-        let present = match fs::symlink_metadata(&file.path) {
-            Ok(_) => true,
-            Err(error) => match error.kind() {
-                ErrorKind::NotFound | ErrorKind::NotADirectory => false,
-                _ => return None,
-            },
+        let present = match is_present(&file.path) {
+            Ok(present) => present,
+            Err(error) => {
+                let directory = file.directory;
+                self.fail(directory, now, || cause(&error));
+                return None;
+            }
         };
-        if present == file.present {
-            return None;
-        }
-        file.present = present;
-        Some((file.path.clone(), present))
+        let before = file.present.replace(present);
+        (before != Some(present)).then(|| (file.path.clone(), present))
     }
 
-    /// Watches whatever is on the way to each file now. Files are to be looked at after it, never before:
-    /// what happens in between then shows as an event.
-    fn set_watches(&mut self, now: Mono) {
+    /// Sets all watches anew, then looks at every file: what happens in between shows as an event.
+    fn start_over(&mut self, now: Mono) -> Vec<(PathBuf, bool)> {
         self.rescan_at = None;
         if self.files.is_empty() {
-            return;
+            return Vec::new();
         }
-        let outcome = self.try_to_watch();
-        match outcome {
-            Ok(true) => self.health.works(now),
-            Ok(false) => self.rescan_at = Some(now + RESCAN),
-            Err((directory, error)) => {
-                self.rescan_at = Some(now + RESCAN);
-                self.fail(directory, now, || reason(&error));
-            }
+        if let Err((directory, error)) = self.try_to_watch() {
+            self.fail(directory, now, || reason(&error));
         }
+        let files = 0..self.files.len();
+        let changes = files.filter_map(|index| self.look_at(index, now)).collect();
+        if self.rescan_at.is_none() {
+            self.health.works(now);
+        }
+        changes
     }
 
-    /// `Ok(false)`: the ways changed each time, as they were being watched.
-    fn try_to_watch(&mut self) -> Result<bool, (usize, io::Error)> {
-        if self.inotify.is_none() {
-            self.inotify = Some(Inotify::new().map_err(|error| (0, error))?);
-        }
-        let (mut ways, _) = self.ways();
-        for _ in 0..TRIES {
-            let wanted = self.wanted(&ways);
-            let complete = self.apply(wanted)?;
-            let (after, failure) = self.ways();
-            if complete && after == ways {
-                return failure.map_or(Ok(true), Err);
-            }
-            ways = after;
-        }
-        Ok(false)
-    }
-
-    /// The way to each directory that can be walked to, and the first failure.
-    fn ways(&self) -> (Vec<Option<Way>>, Option<(usize, io::Error)>) {
-        let mut failure = None;
-        let mut ways = Vec::with_capacity(self.directories.len());
-        for (index, directory) in self.directories.iter().enumerate() {
-            let way = walk::to(directory);
-            ways.push(match way {
-                Ok(way) => Some(way),
-                Err(error) => {
-                    failure = failure.or(Some((index, error)));
-                    None
-                }
-            });
-        }
-        (ways, failure)
-    }
-
-    fn wanted(&self, ways: &[Option<Way>]) -> Map<(u64, u64), Wanted> {
-        let mut wanted: Map<(u64, u64), Wanted> = Map::new();
-        for (directory, way) in ways.iter().enumerate() {
-            let Some(way) = way else {
-                continue;
-            };
-            for object in &way.objects {
-                let slot = slot(&mut wanted, object, directory);
-                slot.mask |= inotify::ITSELF;
-            }
-            let end = slot(&mut wanted, &way.end, directory);
-            end.mask |= inotify::ITSELF | inotify::NAMES;
-            if let Some(step) = &way.missing {
-                end.node.names.insert(step.clone(), Meaning::Step);
-                continue;
-            }
-            for (index, file) in self.files.iter().enumerate() {
-                if file.directory == directory {
-                    let names = &mut end.node.names;
-                    let none = || Meaning::Files(Vec::new());
-                    match names.get_or_insert_with(file.name.clone(), none) {
-                        Meaning::Files(files) => files.push(index),
-                        // To set the watches again looks at every file as well.
-                        Meaning::Step => {}
-                    }
-                }
-            }
-        }
-        wanted
-    }
-
-    /// Sets these watches and ends all others; `Ok(false)` if something was gone by then.
-    fn apply(&mut self, wanted: Map<(u64, u64), Wanted>) -> Result<bool, (usize, io::Error)> {
-        let Some(inotify) = &self.inotify else {
-            return Ok(false);
-        };
-        let mut complete = true;
+    /// Watches whatever is on the way to each file now. What can be watched is watched also if something else cannot.
+    fn try_to_watch(&mut self) -> Result<(), (usize, io::Error)> {
+        self.inotify = None;
+        self.missing = Set::new();
+        let inotify = Inotify::new().map_err(|error| (0, error))?;
         let mut outcome = Ok(());
-        let mut nodes = Map::new();
-        for (_, want) in wanted {
-            match inotify.add(&want.path, want.mask | inotify::NO_FOLLOW) {
-                Ok(watch) => {
-                    nodes.insert(watch, want.node);
-                }
-                Err(error) if error.kind() == ErrorKind::NotFound => complete = false,
-                // What can be watched is watched all the same.
-                Err(error) => outcome = Err((want.directory, error)),
+        for (index, directory) in self.directories.iter().enumerate() {
+            let mut links = MAX_LINKS;
+            let watched = watch_way(&inotify, directory, &mut self.missing, &mut links).and_then(
+                |is_there| match is_there {
+                    true => inotify.add(directory, inotify::NAMES | inotify::ITSELF),
+                    false => Ok(()),
+                },
+            );
+            if let Err(error) = watched {
+                outcome = outcome.and(Err((index, error)));
             }
         }
-        for watch in self.nodes.keys() {
-            if !nodes.contains_key(watch) {
-                inotify.remove(*watch);
-            }
-        }
-        self.nodes = nodes;
-        outcome.map(|()| complete)
+        self.inotify = Some(inotify);
+        outcome
     }
 }
 
-fn slot<'a>(
-    wanted: &'a mut Map<(u64, u64), Wanted>,
-    object: &Object,
-    directory: usize,
-) -> &'a mut Wanted {
-    wanted.get_or_insert_with(object.inode, || Wanted {
-        path: object.path.clone(),
-        mask: 0,
-        node: Node::default(),
-        directory,
-    })
+/// Watches everything that is passed on the way to `directory`, and the directory, for being moved or removed, each
+/// before what lies behind it. `Ok(false)`: something is missing, and the directory where it would be is watched for it.
+fn watch_way(
+    inotify: &Inotify,
+    directory: &Path,
+    missing: &mut Set<OsString>,
+    links: &mut u32,
+) -> io::Result<bool> {
+    let mut passed: Vec<&Path> = directory.ancestors().collect();
+    while let Some(path) = passed.pop() {
+        let parent = path.parent().unwrap_or(Path::new("/"));
+        match inotify.add(path, inotify::ITSELF | inotify::NO_FOLLOW) {
+            Ok(()) => {}
+            Err(error) if is_absence(&error) => {
+                missing.insert(path.file_name().unwrap_or_default().to_os_string());
+                match inotify.add(parent, inotify::NAMES | inotify::ITSELF) {
+                    // Its parent is gone, too, in this moment: something above has told of that.
+                    Err(error) if !is_absence(&error) => return Err(error),
+                    _ => {}
+                }
+                // It may have come before the watch.
+                if !is_present(path)? {
+                    return Ok(false);
+                }
+                count_down(links)?;
+                passed.push(path);
+                continue;
+            }
+            Err(error) => return Err(error),
+        }
+        if let Ok(target) = fs::read_link(path) {
+            count_down(links)?;
+            if !watch_way(inotify, &parent.join(target), missing, links)? {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+fn count_down(links: &mut u32) -> io::Result<()> {
+    *links = links.checked_sub(1).ok_or_else(inotify::too_many_links)?;
+    Ok(())
+}
+
+/// Whether something has that name; the error says why nobody can tell.
+fn is_present(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if is_absence(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 fn reason(error: &io::Error) -> String {

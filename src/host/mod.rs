@@ -18,6 +18,7 @@ pub mod news;
 pub mod notify;
 pub mod probe;
 pub mod reactor;
+pub mod reading;
 pub mod status_socket;
 pub mod sys;
 #[cfg(test)]
@@ -37,7 +38,7 @@ pub fn prepare() {
     }
 }
 
-/// What the daemon starts itself for, and nobody else should: looking up the log server.
+/// What the daemon starts itself for, and nobody else should: looking up the log server, reading the configuration.
 pub fn hidden_mode(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let words: Vec<String> = arguments
         .into_iter()
@@ -47,6 +48,10 @@ pub fn hidden_mode(arguments: impl IntoIterator<Item = OsString>) -> Option<Exit
     match &words[..] {
         [option, host, port] if option == reactor::RESOLVE_OPTION => {
             Some(log::resolve_main(host, port.parse().unwrap_or(0)))
+        }
+        [option, file, dir, service_file] if option == reading::READ_OPTION => {
+            let source = reading::child_source([file, dir, service_file]);
+            Some(reading::child_main(&source))
         }
         _ => None,
     }

@@ -3,6 +3,7 @@
 //! Permission is asked of the kernel for the effective user, so that ACLs, read-only mounts and capabilities
 //! count.
 
+use std::cell::OnceCell;
 use std::env;
 use std::ffi::OsString;
 use std::fs::File;
@@ -10,12 +11,11 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use ipnetwork::IpNetwork;
-
-use super::disk;
 use super::sys::access::{self, Mode};
-use super::sys::process;
+use super::sys::{netlink, process};
+use super::{addresses, disk};
 use crate::config::facts::{Executable, Place, Probes};
+use crate::config::settings;
 use crate::render::prefix_list::{self, Content};
 
 /// Where exec looks without a PATH, as glibc, musl and Python have it.
@@ -30,35 +30,45 @@ pub fn search_path() -> OsString {
     env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into())
 }
 
-/// Calls `ask` with the answers that cost nothing: neither BIRD nor the kernel's addresses are asked.
+/// Calls `ask` with the answers that a start needs: what is not there yet may come.
 pub fn with<T>(ask: impl FnOnce(Probes<'_>) -> T) -> T {
+    with_all(|probes| {
+        ask(Probes {
+            assigned: &|_, _| None,
+            known_to_bird: &|_, _| None,
+            ..probes
+        })
+    })
+}
+
+/// As [`with`], for `-c`: also asks which addresses are assigned now, and a BIRD that runs what it knows.
+pub fn with_all<T>(ask: impl FnOnce(Probes<'_>) -> T) -> T {
     let path = search_path();
     let user = user_name();
+    // Of the network that this process is in; /sys may be that of another one.
+    let dumped = OnceCell::new();
+    let addresses = || dumped.get_or_init(addresses::dump);
     ask(Probes {
         user: &user,
         place: &place,
         target: &target,
         foreign: &foreign,
         executable: &|command| executable(command, path.as_bytes()),
-        interface: &interface,
-        assigned: &|_, _| None,
-        known_to_bird: &|_, _| None,
+        interface: &|name| Some(addresses().as_ref().ok()?.has_interface(name)),
+        no_addresses: &|| denied(addresses().as_ref().err()?),
+        assigned: &|interface, prefix| Some(addresses().as_ref().ok()?.covers(interface, prefix)),
+        known_to_bird: &super::ask_bird::knows,
     })
 }
 
-/// As [`with`], for `-c`: also asks which addresses are assigned now, and a BIRD that runs what it knows.
-pub fn with_all<T>(ask: impl FnOnce(Probes<'_>) -> T) -> T {
-    let addresses = super::addresses::dump().ok();
-    let assigned = |interface: &str, prefix: &IpNetwork| {
-        let addresses = addresses.as_ref()?;
-        Some(addresses.covers(interface, prefix))
-    };
-    with(|probes| {
-        ask(Probes {
-            assigned: &assigned,
-            known_to_bird: &super::ask_bird::knows,
-            ..probes
-        })
+/// What to do if this process may not ask at all; other errors pass.
+fn denied(error: &io::Error) -> Option<String> {
+    let key = settings::IP_CHECK_DISABLED.key;
+    netlink::is_denied(error).then(|| {
+        format!(
+            "{} (let the service manager allow AF_NETLINK: RestrictAddressFamilies= of systemd; or set {key})",
+            super::sys::cause(error)
+        )
     })
 }
 
@@ -201,16 +211,6 @@ fn head_runs(head: &[u8]) -> Executable {
     } else {
         Executable::InterpreterMissing(interpreter.to_string_lossy().into_owned())
     }
-}
-
-/// Every interface has a directory there; without sysfs nobody knows.
-fn interface(name: &str) -> Option<bool> {
-    let all = Path::new("/sys/class/net");
-    if !all.is_dir() {
-        return None;
-    }
-    let is_name = !name.is_empty() && !name.contains('/') && name != "." && name != "..";
-    Some(is_name && all.join(name).symlink_metadata().is_ok())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 mod hear;
 mod perform;
+mod reload;
 mod slow_turns;
 mod start;
 mod troubles;
@@ -51,6 +52,8 @@ const RESOLVE_TIMEOUT: Duration = Duration::from_secs(30);
 const BLIND_PAUSE: Duration = Duration::from_millis(10);
 /// The job that looks the log server up; the engine counts its own jobs from 1.
 const RESOLVER: JobId = JobId(u64::MAX);
+/// The job that reads the configuration.
+const READER: JobId = JobId(u64::MAX - 1);
 
 /// A reconfiguration over BIRD's control socket.
 struct Talk {
@@ -67,6 +70,8 @@ enum Errand {
     Reconfigure,
     /// Its output is the address of the log server.
     Resolve,
+    /// Its output is what a reload has to know.
+    Read,
 }
 
 pub struct Reactor {
@@ -80,8 +85,13 @@ pub struct Reactor {
     errands: Map<JobId, Errand>,
     /// When the child that looks up the log server has had its time.
     resolver_until: Option<Mono>,
+    /// When the child that reads the configuration has had its time.
+    reading_until: Option<Mono>,
+    /// Whether the configuration in force has any.
+    has_services: bool,
     talks: Vec<Talk>,
-    addresses: Watch,
+    /// `None` if no service needs them, or while the kernel does not tell.
+    addresses: Option<Watch>,
     addresses_retry: Option<Mono>,
     maintenance: maintenance::Watch,
     status: StatusSocket,
@@ -162,7 +172,10 @@ impl Reactor {
 
     fn fill(&mut self, set: &mut PollSet) -> Slots {
         let signals = set.add(self.signals.fd(), Interest::Read);
-        let addresses = set.add(self.addresses.fd(), Interest::Read);
+        let addresses = match &self.addresses {
+            Some(addresses) => set.add(addresses.fd(), Interest::Read),
+            None => Slot::NONE,
+        };
         let maintenance = match self.maintenance.fd() {
             Some(fd) => set.add(fd, Interest::Read),
             None => Slot::NONE,
@@ -199,6 +212,7 @@ impl Reactor {
             self.addresses_retry,
             self.watchdog_at,
             self.resolver_until,
+            self.reading_until,
         ];
         all.into_iter().flatten().min()
     }
@@ -212,8 +226,10 @@ impl Reactor {
         self.take_finished();
         self.hear_bird(set);
         if set.ready(slots.addresses) {
-            let result = self.addresses.readable();
-            self.take_addresses(result);
+            if let Some(addresses) = &mut self.addresses {
+                let result = addresses.readable();
+                self.take_addresses(result);
+            }
         }
         if set.ready(slots.maintenance) {
             let seen = self.maintenance.readable(self.now.mono);
@@ -230,7 +246,7 @@ impl Reactor {
         let now = self.now.mono;
         let is_due = |at: Option<Mono>| at.is_some_and(|at| at <= now);
         if is_due(self.addresses_retry) {
-            let result = self.addresses.refresh();
+            let result = self.ask_addresses();
             self.take_addresses(result);
         }
         if is_due(self.maintenance.next_rescan()) {
@@ -254,6 +270,9 @@ impl Reactor {
             self.resolver_until = None;
             // It is reaped as an errand that failed. One that can't be killed ends by itself, at last.
             let _ = self.jobs.kill(RESOLVER);
+        }
+        if is_due(self.reading_until) {
+            self.reading_timed_out();
         }
         if is_due(self.voice.next_deadline()) {
             self.voice.tick(now);

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use super::{err, out, out_with, refuse, say_all, valid};
 use crate::config::Level;
-use crate::config::load::{self, Source, load};
+use crate::config::load::Source;
 use crate::host::sys::terminal;
-use crate::host::{client, probe, trial};
+use crate::host::{client, reading, trial};
 use crate::render::{status as document, table, test_report};
 
 /// `--status` without an answer.
@@ -18,7 +18,7 @@ const ERASE_LINE: &str = "\r\x1b[K";
 /// `-t`: 0 if every service passed, else 1.
 pub fn test(source: &Source, json: bool) -> ExitCode {
     // Without asking BIRD, which is none of a test's business.
-    let config = match valid(probe::with(|probes| load(source, probes))) {
+    let config = match valid(reading::load(source)) {
         Ok((config, _)) => config,
         Err(code) => return code,
     };
@@ -62,7 +62,7 @@ pub fn status(source: &Source, json: bool) -> ExitCode {
 
 /// `--drain`, or `--undrain` if not `on`.
 pub fn drain(source: &Source, service: &str, on: bool) -> ExitCode {
-    let read = load::read(source);
+    let read = reading::unchecked(source);
     let drained = match client::drain(&read.document, service, on) {
         Ok(drained) => drained,
         Err(cause) => {

@@ -167,3 +167,69 @@ fn five_hundred_addresses_that_go_at_once_are_a_handful_of_updates() {
     );
     daemon.stop();
 }
+
+#[test]
+fn an_interface_goes_by_all_its_names() {
+    let lab = Lab::new("names");
+    let bird = FakeBird::install(&lab);
+    lab.install_checks();
+    lab.daemon(&[]);
+    let long = "uplink-of-more-than-fifteen-characters";
+    service(&lab, "alternative", "10.1.0.1/32", long);
+    service(&lab, "label", "10.1.0.2/32", "lo:dns");
+    service(&lab, "other", "10.1.0.3/32", "lo:other");
+    lab.ip("addr add 10.1.0.1/32 dev lo");
+    lab.ip("addr add 10.1.0.2/32 dev lo label lo:dns");
+    // As ip(8) has it, and the reference asks that: the label only leads to the interface.
+    lab.ip("addr add 10.1.0.3/32 dev lo");
+    let mut daemon = Daemon::start(&lab);
+    bird.wait_exports("4", &["10.1.0.2/32", "10.1.0.3/32"]);
+    for _ in 0..2 {
+        lab.ip(&format!("link property add dev lo altname {long}"));
+        bird.wait_exports("4", &["10.1.0.1/32", "10.1.0.2/32", "10.1.0.3/32"]);
+        lab.ip(&format!("link property del dev lo altname {long}"));
+        bird.wait_exports("4", &["10.1.0.2/32", "10.1.0.3/32"]);
+    }
+    lab.ip("addr del 10.1.0.2/32 dev lo label lo:dns");
+    bird.wait_exports("4", &["10.1.0.3/32"]);
+    daemon.stop();
+}
+
+/// What no service needs is not opened, so that a sandbox may deny it.
+#[test]
+fn without_a_service_that_needs_them_addresses_are_not_asked_for() {
+    let lab = Lab::new("no-netlink");
+    let bird = FakeBird::install(&lab);
+    lab.install_checks();
+    lab.daemon(&[]);
+    lab.service("web", &[("ip_prefix", "10.1.0.1/32")]);
+    let mut daemon = Daemon::start(&lab);
+    bird.wait_exports("4", &["10.1.0.1/32"]);
+    let netlink = |pid: u32| {
+        let inodes = std::fs::read_to_string("/proc/thread-self/net/netlink").expect("netlink");
+        let inodes: Vec<String> = inodes
+            .lines()
+            .filter_map(|line| Some(format!("socket:[{}]", line.split_whitespace().last()?)))
+            .collect();
+        let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd"))
+            .expect("fd")
+            .flatten();
+        let targets = descriptors.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        targets
+            .filter(|target| inodes.contains(&target.display().to_string()))
+            .count()
+    };
+    assert_eq!(netlink(daemon.pid()), 0);
+    // A reload that needs them opens it, and one that does not closes it.
+    service(&lab, "web", "10.1.0.1/32", "lo");
+    daemon.signal(libc::SIGHUP);
+    bird.wait_exports("4", &[]);
+    assert_eq!(netlink(daemon.pid()), 1);
+    lab.ip("addr add 10.1.0.1/32 dev lo");
+    bird.wait_exports("4", &["10.1.0.1/32"]);
+    lab.service("web", &[("ip_prefix", "10.1.0.1/32")]);
+    daemon.signal(libc::SIGHUP);
+    daemon.wait_lines(2, &["configuration reloaded"]);
+    assert_eq!(netlink(daemon.pid()), 0);
+    daemon.stop();
+}

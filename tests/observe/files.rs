@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::daemon::Daemon;
+use crate::support::daemon::{Daemon, PROGRAM};
 use crate::support::{Lab, sys, wait_until};
 use crate::{flip, lab};
 
@@ -181,4 +181,31 @@ fn stderr_goes_where_stderr_file_says() {
     let leads = fs::read_link(format!("/proc/{}/fd/2", daemon.pid())).expect("fd 2");
     assert_eq!(leads, lab.path("log/stderr"));
     daemon.stop();
+}
+
+/// Whoever redirects the output goes on with that file, and with the names beside it.
+#[test]
+fn a_descriptor_is_never_rotated() {
+    let lab = lab("descriptor", &[]);
+    fs::create_dir(lab.path("log")).expect("mkdir");
+    lab.write("log/out.1", "somebody else's\n");
+    for path in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+        lab.daemon(&[
+            ("log_file", path),
+            ("loglevel", "debug"),
+            ("log_maxbytes", "1000"),
+            ("log_backups", "3"),
+        ]);
+        let mut command = lab.command("/bin/sh");
+        let script = "exec \"$0\" -f main.conf -d services >>log/out";
+        command.args(["-c", script, PROGRAM]);
+        let before = size(&lab, "log/out");
+        let mut daemon = Daemon::spawn(command);
+        wait_until("far more than the limit is written", || {
+            size(&lab, "log/out") > before + 5000
+        });
+        daemon.stop();
+        assert_eq!(lab.list("log"), ["out", "out.1"], "{path}");
+        assert_eq!(lab.read("log/out.1"), "somebody else's\n");
+    }
 }

@@ -5,6 +5,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime};
 
 use super::{executable, sys};
 
@@ -48,6 +49,7 @@ impl Lab {
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         fs::write(&path, text).unwrap_or_else(|cause| panic!("cannot write {path:?}: {cause}"));
+        settle(&path);
         path
     }
 
@@ -68,6 +70,7 @@ impl Lab {
     pub fn remove(&self, name: &str) {
         fs::remove_file(self.path(name))
             .unwrap_or_else(|cause| panic!("cannot remove {name}: {cause}"));
+        settle(&self.path(name));
     }
 
     /// Runs `ip` with these words in the namespace of the calling thread.
@@ -188,6 +191,20 @@ impl Drop for Lab {
             }
         }
         let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// A configuration file that changed within the last second may be changing still, and the program waits for it; so
+/// this one, and its directory, look older than that.
+fn settle(path: &Path) {
+    if path
+        .extension()
+        .is_some_and(|extension| extension == "conf")
+    {
+        for path in [Some(path), path.parent()].into_iter().flatten() {
+            let then = SystemTime::now() - Duration::from_secs(60);
+            let _ = fs::File::open(path).and_then(|file| file.set_modified(then));
+        }
     }
 }
 

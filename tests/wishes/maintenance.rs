@@ -213,3 +213,90 @@ fn the_fast_interval_holds_while_a_rise_or_a_fall_is_being_counted_and_no_longer
     quiet(14);
     daemon.stop();
 }
+
+/// inotify tells nothing of a mount; each run of the check looks.
+#[test]
+fn a_file_system_that_is_mounted_over_the_directory_is_seen() {
+    let lab = Lab::new("maintenance-mount");
+    let bird = FakeBird::install(&lab);
+    lab.install_checks();
+    lab.daemon(&[]);
+    std::fs::create_dir(lab.path("run")).expect("mkdir");
+    let file = lab.path("run/off").display().to_string();
+    lab.service("web", &[("ip_prefix", &v4(1)), ("maintenance_file", &file)]);
+    let mut daemon = Daemon::start(&lab);
+    bird.wait_exports("4", &[&v4(1)]);
+    let run = lab.path("run").display().to_string();
+    let mount = |words: &[&str]| {
+        let status = std::process::Command::new(words[0])
+            .args(&words[1..])
+            .status();
+        assert!(status.expect("mount runs").success(), "{words:?}");
+    };
+    for _ in 0..2 {
+        mount(&["mount", "-t", "tmpfs", "tmpfs", &run]);
+        lab.write("run/off", "");
+        bird.wait_exports("4", &[]);
+        mount(&["umount", &run]);
+        bird.wait_exports("4", &[&v4(1)]);
+    }
+    // What lies below is drained when the mount goes.
+    lab.write("run/off", "");
+    bird.wait_exports("4", &[]);
+    mount(&["mount", "-t", "tmpfs", "tmpfs", &run]);
+    bird.wait_exports("4", &[&v4(1)]);
+    mount(&["umount", "-l", &run]);
+    bird.wait_exports("4", &[]);
+    daemon.stop();
+}
+
+/// As on a file system whose server is away: neither a look nor a reload nor a restart changes anything.
+#[test]
+fn a_file_that_cannot_be_seen_is_as_it_was() {
+    let lab = Lab::new("maintenance-unseen");
+    let bird = FakeBird::install(&lab);
+    lab.install_checks();
+    lab.daemon(&[]);
+    std::fs::create_dir(lab.path("run")).expect("mkdir");
+    // A link to itself is what even root can't look behind.
+    let turn = |target: &str| {
+        let _ = std::fs::remove_file(lab.path("way"));
+        std::os::unix::fs::symlink(target, lab.path("way")).expect("symlink");
+    };
+    turn("run");
+    let [drained, other] = ["drained", "other"].map(|name| {
+        let file = lab.path("way").join(name);
+        file.display().to_string()
+    });
+    lab.service(
+        "web",
+        &[("ip_prefix", &v4(1)), ("maintenance_file", &drained)],
+    );
+    lab.service(
+        "dns",
+        &[("ip_prefix", &v4(2)), ("maintenance_file", &other)],
+    );
+    lab.write("run/drained", "");
+    let mut daemon = Daemon::start(&lab);
+    bird.wait_exports("4", &[&v4(2)]);
+    turn("way");
+    daemon.wait_line(&["cannot watch", "is as it was"]);
+    daemon.signal(libc::SIGHUP);
+    daemon.wait_line(&["configuration reloaded"]);
+    let stays = |daemon: &Daemon| {
+        let runs = lab.runs("web").len();
+        wait_until("runs", || lab.runs("web").len() > runs + 3);
+        assert_eq!(lab.announced("4"), [v4(2)]);
+        assert_eq!(daemon.out.with(&["is gone"]), []);
+    };
+    stays(&daemon);
+    daemon.stop();
+    let mut daemon = Daemon::start(&lab);
+    stays(&daemon);
+    // A file that came meanwhile is seen in the end, as is one that went.
+    std::fs::remove_file(lab.path("run/drained")).expect("remove");
+    lab.write("run/other", "");
+    turn("run");
+    bird.wait_exports("4", &[&v4(1)]);
+    daemon.stop();
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::support::bgp::BgpLab;
-use crate::support::daemon::{Daemon, Said};
+use crate::support::daemon::{Daemon, PROGRAM, Said};
 use crate::support::fake_bird::FakeBird;
 use crate::support::sys::Watch;
 use crate::support::{Lab, status, wait_until};
@@ -313,4 +313,89 @@ fn another_way_to_bird_is_taken_at_once() {
     bgp.wait_learned(&[&v4(1), &v6(1)]);
     daemon.stop();
     wait_until("the hanging command is gone", || lab.processes().len() == 2);
+}
+
+/// A file as an editor or scp leaves it for a moment: written in place, and cut in the middle of an address.
+#[test]
+fn a_file_that_is_being_written_is_taken_when_it_is_whole() {
+    let lab = Lab::new("in-place");
+    let bird = FakeBird::install(&lab);
+    lab.install_checks();
+    lab.daemon(&[]);
+    lab.service("web", &[("ip_prefix", "10.60.0.12/32")]);
+    lab.service("dns", &[("ip_prefix", &v4(2))]);
+    let mut daemon = Daemon::start(&lab);
+    bird.wait_exports("4", &[&v4(2), "10.60.0.12/32"]);
+    let whole = lab.read("services/web.conf");
+    let file = lab.path("services/web.conf");
+    let reads = || {
+        lab.processes().iter().any(|pid| {
+            let words = std::fs::read_to_string(format!("/proc/{pid}/cmdline"));
+            words.is_ok_and(|words| words.contains("--read-configuration"))
+        })
+    };
+    for (round, cut) in ["ip_prefix = 10.60.0.1", "[web]\n", ""]
+        .into_iter()
+        .enumerate()
+    {
+        let end = whole.find(cut).expect("it is in it") + cut.len();
+        std::fs::write(&file, &whole[..end]).expect("write");
+        daemon.signal(libc::SIGHUP);
+        wait_until("it is read", reads);
+        std::fs::write(&file, &whole).expect("write");
+        daemon.wait_lines(round + 1, &["configuration reloaded"]);
+    }
+    let said = daemon.out.with(&["configuration reloaded"]);
+    assert!(
+        said.iter()
+            .all(|(_, line)| line.contains("0 added, 0 removed, 0 changed")),
+        "{said:?}"
+    );
+    assert_eq!(lab.announced("4"), [v4(2), "10.60.0.12/32".to_string()]);
+    // Without anybody who writes on, it is taken as it is, with a warning.
+    std::fs::write(&file, whole.trim_end()).expect("write");
+    reload(&daemon, 4);
+    daemon.wait_line(&["web.conf", "the last line does not end"]);
+    daemon.stop();
+}
+
+/// In /etc, on a file system of the test's own.
+#[test]
+fn what_was_there_before_must_not_be_missing_at_a_reload() {
+    let lab = Lab::new("defaults");
+    let bird = FakeBird::install(&lab);
+    lab.install_checks();
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "tmpfs", "/etc"])
+        .status();
+    assert!(mounted.expect("mount runs").success());
+    lab.daemon(&[]);
+    lab.service("web", &[("ip_prefix", &v4(1))]);
+    let [file, dir] = [
+        "/etc/anycast-healthchecker.conf",
+        "/etc/anycast-healthchecker.d",
+    ];
+    let copy = |from: &str, to: &str| std::fs::write(to, lab.read(from)).expect("copy");
+    copy("main.conf", file);
+    std::fs::create_dir(dir).expect("mkdir");
+    let web = format!("{dir}/web.conf");
+    copy("services/web.conf", &web);
+    let mut daemon = Daemon::spawn(lab.command(PROGRAM));
+    bird.wait_exports("4", &[&v4(1)]);
+    let missing = |path: &str, what: &str| {
+        let away = format!("{path}.away");
+        std::fs::rename(path, &away).expect("rename");
+        let refused = daemon.out.with(&["configuration not reloaded"]).len();
+        daemon.signal(libc::SIGHUP);
+        daemon.wait_lines(refused + 1, &["configuration not reloaded"]);
+        daemon.wait_line(&[path.trim_end_matches("/web.conf"), what]);
+        std::fs::rename(&away, path).expect("rename");
+    };
+    missing(dir, "it does not exist");
+    missing(file, "it does not exist");
+    missing(&web, "no service would be left");
+    assert_eq!(lab.announced("4"), [v4(1)]);
+    reload(&daemon, 1);
+    daemon.wait_line(&["0 added, 0 removed, 0 changed, 1 unchanged"]);
+    daemon.stop();
 }

@@ -390,3 +390,14 @@ fn a_small_file_can_not_make_the_program_large_or_slow() {
     let meant = lines.iter().filter(|line| line.contains("did you mean"));
     assert_eq!((lines.len(), meant.count()), (2_000, 1_001));
 }
+
+#[test]
+fn an_unknown_option_whose_value_cannot_be_expanded_is_a_warning() {
+    for value in ["%(odd)s", "5% of", "%(nowhere)s", "%(open"] {
+        let (config, lines) = checked(&crate::config::fixture::service(&format!("odd = {value}")));
+        assert!(config.is_some(), "the reference accepts it");
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        let words = "[s] odd: warning: unknown option with a broken value: ";
+        assert!(lines[0].contains(words), "{lines:?}");
+    }
+}

@@ -91,3 +91,44 @@ fn links_are_found_by_number_and_by_name() {
     table.forget(3);
     assert!(table.names().eq(["b", "c"]) && !table.knows(3));
 }
+
+#[test]
+fn other_names_lead_to_the_interface() {
+    let mut table = Addresses::default();
+    let ip = plain("10.0.0.1/32");
+    table.name(1, "lo");
+    table.name(2, "eth0");
+    table.assign(&[(2, ip)]);
+    let names = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| name.to_string())
+            .collect::<Set<_>>()
+    };
+    let both = names(&["uplink", "enp0s31f6-with-a-long-name"]);
+    table.set_alternatives(2, &both);
+    assert!(table.has_alternatives(2, &both) && !table.has_alternatives(2, &names(&["uplink"])));
+    assert!(table.has_alternatives(1, &Set::new()) && !table.has_alternatives(1, &both));
+    // A label means its interface, whatever stands behind the colon.
+    for name in [
+        "eth0",
+        "uplink",
+        "enp0s31f6-with-a-long-name",
+        "eth0:dns",
+        "uplink:1",
+        "eth0:",
+    ] {
+        assert!(
+            table.has_interface(name) && table.covers(name, &ip.local),
+            "{name}"
+        );
+    }
+    for name in ["", ":", ":eth0", "eth1", "eth1:dns", "eth"] {
+        assert!(!table.has_interface(name), "{name}");
+    }
+    assert!(table.has_interface("lo:dns") && !table.covers("lo:dns", &ip.local));
+    table.set_alternatives(2, &names(&["other"]));
+    assert!(table.covers("other", &ip.local) && !table.has_interface("uplink"));
+    table.forget(2);
+    assert!(!table.has_interface("other"));
+}

@@ -11,6 +11,7 @@ use crate::engine::addresses::Assigned;
 use crate::host::sys::netlink::{
     NLMSG_DONE, NLMSG_ERROR, RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK,
 };
+use crate::sorted::Set;
 
 // The kernel's numbers (linux/rtnetlink.h, if_addr.h, if_link.h), which never change.
 const HEADER: usize = 16;
@@ -20,6 +21,8 @@ const ATTRIBUTE_HEADER: usize = 4;
 const NLM_F_DUMP_INTR: u16 = 0x10;
 const AF_UNSPEC: u8 = 0;
 const IFLA_IFNAME: u16 = 3;
+const IFLA_PROP_LIST: u16 = 52;
+const IFLA_ALT_IFNAME: u16 = 53;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_FLAGS: u16 = 8;
@@ -42,6 +45,7 @@ pub enum Body {
     Link {
         index: u32,
         name: String,
+        alternatives: Set<String>,
     },
     LinkGone {
         index: u32,
@@ -137,17 +141,39 @@ fn link(kind: u16, payload: &[u8]) -> Option<Body> {
     if kind == RTM_DELLINK {
         return Some(Body::LinkGone { index });
     }
+    let (mut name, mut alternatives) = (None, Set::new());
     for attribute in Attributes::of(&payload[LINK_HEADER..]) {
-        if let (IFLA_IFNAME, value) = attribute? {
-            let end = value.iter().position(|&byte| byte == 0);
-            let bytes = &value[..end.unwrap_or(value.len())];
-            // A name may be any bytes; one that is not UTF-8 is in no configuration. What follows the name is not
-            // looked at: an emulator of the other byte order does not translate all of it.
-            let name = String::from_utf8_lossy(bytes).into_owned();
-            return Some(Body::Link { index, name });
+        match attribute {
+            Some((IFLA_IFNAME, value)) => name = Some(text(value)),
+            Some((IFLA_PROP_LIST, list)) => alternatives.extend(alternative_names(list)),
+            Some(_) => {}
+            // An emulator of the other byte order does not translate all that follows the name.
+            None if name.is_some() => break,
+            None => return None,
         }
     }
-    Some(Body::Other)
+    Some(match name {
+        Some(name) => Body::Link {
+            index,
+            name,
+            alternatives,
+        },
+        None => Body::Other,
+    })
+}
+
+fn alternative_names(list: &[u8]) -> impl Iterator<Item = String> {
+    let names = Attributes::of(list).flatten();
+    names
+        .filter(|(kind, _)| *kind == IFLA_ALT_IFNAME)
+        .map(|(_, value)| text(value))
+}
+
+/// A name may be any bytes; one that is not UTF-8 is in no configuration.
+fn text(value: &[u8]) -> String {
+    let end = value.iter().position(|&byte| byte == 0);
+    let bytes = &value[..end.unwrap_or(value.len())];
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn address(kind: u16, payload: &[u8]) -> Option<Body> {

@@ -11,7 +11,11 @@ use crate::engine::addresses::Addresses;
 /// Takes a message in; true if that changed anything.
 pub fn apply(table: &mut Rc<Addresses>, body: &Body) -> bool {
     let news = match body {
-        Body::Link { index, name } => !table.has_name(*index, name),
+        Body::Link {
+            index,
+            name,
+            alternatives,
+        } => !table.has_name(*index, name) || !table.has_alternatives(*index, alternatives),
         Body::LinkGone { index } => table.knows(*index),
         Body::Address {
             index,
@@ -29,7 +33,14 @@ pub fn apply(table: &mut Rc<Addresses>, body: &Body) -> bool {
 
 fn change(table: &mut Addresses, body: &Body) {
     match body {
-        Body::Link { index, name } => table.name(*index, name),
+        Body::Link {
+            index,
+            name,
+            alternatives,
+        } => {
+            table.name(*index, name);
+            table.set_alternatives(*index, alternatives);
+        }
         // The kernel tells of each address, too, but later or not at all.
         Body::LinkGone { index } => table.forget(*index),
         Body::Address {

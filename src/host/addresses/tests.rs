@@ -8,6 +8,8 @@ use crate::host::sys::netlink::{
     NLMSG_DONE, NLMSG_ERROR, RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK,
 };
 
+use crate::sorted::Set;
+
 mod kernel;
 
 /// A message as the kernel lays it out.
@@ -161,6 +163,30 @@ fn the_end_of_a_dump_and_its_errors_are_understood() {
 }
 
 #[test]
+fn alternative_names_are_read_and_what_cannot_be_read_behind_the_name_is_left_out() {
+    let names = |list: &[u8]| {
+        let mut payload = vec![0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        payload.extend(attribute(3, b"lo\0"));
+        // Nested, as the kernel marks it.
+        payload.extend(attribute(52 | 0x8000, list));
+        match one(&message(RTM_NEWLINK, 0, &payload)) {
+            Body::Link { alternatives, .. } => alternatives,
+            body => panic!("{body:?}"),
+        }
+    };
+    let long = "a-name-of-more-than-fifteen-characters";
+    let list = [
+        attribute(53, b"b\0"),
+        attribute(54, b"none\0"),
+        attribute(53, format!("{long}\0").as_bytes()),
+    ]
+    .concat();
+    assert_eq!(names(&list), Set::from([long.to_string(), "b".to_string()]));
+    assert_eq!(names(&list[..9]), Set::from(["b".to_string()]));
+    assert_eq!(names(&[]), Set::new());
+}
+
+#[test]
 fn several_messages_follow_each_other_aligned() {
     let mut bytes = link(RTM_NEWLINK, 0, 1, "lo");
     bytes.extend(link(RTM_NEWLINK, 0, 2, "eth00"));
@@ -169,10 +195,12 @@ fn several_messages_follow_each_other_aligned() {
         Some(Body::Link {
             index: 1,
             name: "lo".to_string(),
+            alternatives: Set::new(),
         }),
         Some(Body::Link {
             index: 2,
             name: "eth00".to_string(),
+            alternatives: Set::new(),
         }),
         Some(Body::Other),
     ];

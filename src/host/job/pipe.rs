@@ -34,6 +34,8 @@ pub struct Pipe {
     captured: Captured,
     /// The end of what did not fit, up to twice [`TAIL_MAX`]; all of that counts as dropped until the stream is over.
     tail: Vec<u8>,
+    /// So many of the first bytes are kept.
+    limit: usize,
 }
 
 impl Pipe {
@@ -43,7 +45,13 @@ impl Pipe {
             slot: Slot::NONE,
             captured: Captured::default(),
             tail: Vec::new(),
+            limit: CAPTURE_MAX,
         }
+    }
+
+    /// Keeps so many of the first bytes instead.
+    pub fn keep_first(&mut self, limit: usize) {
+        self.limit = limit;
     }
 
     /// Adds the pipe to the set of this turn, unless it is closed.
@@ -90,7 +98,7 @@ impl Pipe {
 
     fn keep(&mut self, bytes: &[u8]) {
         let captured = &mut self.captured;
-        let room = CAPTURE_MAX.saturating_sub(captured.bytes.len());
+        let room = self.limit.saturating_sub(captured.bytes.len());
         let (kept, rest) = bytes.split_at(room.min(bytes.len()));
         captured.bytes.extend_from_slice(kept);
         captured.dropped = captured.dropped.saturating_add(rest.len() as u64);

@@ -30,10 +30,15 @@ const MOST_BACKUPS: u32 = 1000;
 /// A file that can't be rotated may grow to so many times its limit before lines are dropped: a directory
 /// that is read-only for a while loses nothing, and one that stays so fills no disk.
 const OVERGROWTH: u64 = 2;
+/// Symbolic links that the kernel follows in one path.
+const MAX_LINKS: u32 = 40;
 
 #[derive(Debug)]
 pub struct LogFile {
     path: PathBuf,
+    /// The path names a descriptor of ours, such as /dev/stdout. Whoever gave us that goes on with the same file, so it
+    /// is not ours to rename.
+    is_descriptor: bool,
     max_bytes: u64,
     backups: u32,
     open: Option<Open>,
@@ -56,6 +61,7 @@ impl LogFile {
     pub fn new(path: &Path, max_bytes: u64, backups: u32, now: Mono) -> LogFile {
         let mut file = LogFile {
             path: path.to_path_buf(),
+            is_descriptor: is_descriptor(path),
             max_bytes,
             backups: backups.min(MOST_BACKUPS),
             open: None,
@@ -139,7 +145,8 @@ impl LogFile {
     fn append(&mut self, now: Mono, metadata: &Metadata, text: &str) -> bool {
         let mut size = metadata.len();
         let length = text.len() as u64 + 1;
-        let limited = self.max_bytes > 0 && self.backups > 0 && metadata.is_file();
+        let limited =
+            self.max_bytes > 0 && self.backups > 0 && metadata.is_file() && !self.is_descriptor;
         let mut rotated = true;
         // An empty file is never rotated: a line longer than the limit would only push empty files along.
         if limited && size > 0 && size + length >= self.max_bytes {
@@ -211,6 +218,24 @@ impl LogFile {
             }
         }
     }
+}
+
+/// Whether the path leads into /proc by its links, as /dev/stdout and /dev/fd/3 do.
+fn is_descriptor(path: &Path) -> bool {
+    let mut path = path.to_path_buf();
+    for _ in 0..MAX_LINKS {
+        let Some(Ok(parent)) = path.parent().map(Path::canonicalize) else {
+            return false;
+        };
+        if parent.starts_with("/proc") {
+            return true;
+        }
+        match fs::read_link(&path) {
+            Ok(next) => path = parent.join(next),
+            Err(_) => return false,
+        }
+    }
+    false
 }
 
 fn open(path: &Path) -> io::Result<File> {

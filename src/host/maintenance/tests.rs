@@ -1,5 +1,6 @@
 use super::*;
 use crate::host::test_dir::TestDir;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::symlink;
 
 const NOW: Mono = Mono::from_micros(1_000_000);
@@ -69,7 +70,10 @@ fn many_files_of_a_directory_are_one_watch() {
         .map(|number| dir.join(&format!("s{number}")))
         .collect();
     let mut watch = Watch::new(paths.clone(), NOW);
-    assert_eq!(watch.nodes.len(), dir.path().components().count());
+    let fd = watch.fd().unwrap().as_raw_fd();
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap();
+    let watches = info.lines().filter(|line| line.starts_with("inotify "));
+    assert_eq!(watches.count(), dir.path().components().count());
     for path in &paths {
         fs::write(path, "").unwrap();
     }
@@ -148,12 +152,14 @@ fn a_way_through_dots_and_a_loop_of_links() {
     symlink("loop", dir.join("loop")).unwrap();
     let endless = dir.join("loop/file");
     let mut watch = watch(&[&path, &endless]);
+    assert_eq!(watch.take_news().len(), 1);
     fs::write(dir.join("a/file"), "").unwrap();
-    assert_eq!(seen(&mut watch), came(&path));
+    assert_eq!(watch.readable(NOW), came(&path));
     fs::remove_file(dir.join("loop")).unwrap();
     fs::create_dir(dir.join("loop")).unwrap();
     fs::write(&endless, "").unwrap();
-    assert_eq!(seen(&mut watch), came(&endless));
+    assert_eq!(watch.readable(NOW), came(&endless));
+    assert_eq!(watch.take_news()[0].cause, None);
 }
 
 #[test]
@@ -186,7 +192,8 @@ fn without_watches_it_looks_every_second_until_it_has_them() {
     let dir = TestDir::new();
     let path = dir.join("one");
     let mut watch = watch(&[&path]);
-    watch.start_over(NOW, &io::Error::from_raw_os_error(inotify::NO_MORE_WATCHES));
+    watch.inotify = None;
+    watch.fail(0, NOW, || "no more watches".to_string());
     assert!(watch.fd().is_none());
     assert_eq!(watch.take_news().len(), 1);
     fs::write(&path, "").unwrap();
@@ -207,11 +214,71 @@ fn one_way_that_cannot_be_walked_does_not_touch_the_others() {
     assert!(watch.next_rescan().is_some());
     fs::write(&path, "").unwrap();
     assert_eq!(watch.readable(NOW), came(&path));
+    assert!(watch.take_news().is_empty());
     // A reload neither repeats it nor swallows its end.
     watch.watch_others([path.clone(), odd], NOW);
     assert!(watch.take_news().is_empty());
     watch.watch_others([path], NOW);
     assert_eq!(watch.take_news()[0].cause, None);
+}
+
+/// Nobody can be kept from looking if root runs the tests, but by a link to itself.
+#[test]
+fn what_cannot_be_seen_is_as_it_was_and_is_looked_at_again() {
+    let dir = TestDir::new();
+    fs::create_dir(dir.join("run")).unwrap();
+    let turn = |target: &str| {
+        let _ = fs::remove_file(dir.join("way"));
+        symlink(target, dir.join("way")).unwrap();
+    };
+    turn("run");
+    let [here, away] = ["here", "away"].map(|name| dir.join("way").join(name));
+    fs::write(&here, "").unwrap();
+    let mut watch = watch(&[&here, &away]);
+    turn("way");
+    assert!(watch.readable(NOW).is_empty());
+    assert_eq!(watch.take_news().len(), 1);
+    // Neither a look nor a reload changes that, and a file that comes meanwhile is seen in the end.
+    assert!(watch.look(&here, NOW).is_empty());
+    watch.watch_others([here.clone(), away.clone()], NOW);
+    assert_eq!(watch.present(), Set::from([here.clone()]));
+    fs::remove_file(dir.join("run/here")).unwrap();
+    fs::write(dir.join("run/away"), "").unwrap();
+    assert!(watch.rescan(NOW + RESCAN).is_empty());
+    turn("run");
+    let changes = [(away.clone(), true), (here.clone(), false)];
+    assert_eq!(watch.rescan(watch.next_rescan().unwrap()), changes);
+    assert_eq!(watch.take_news()[0].cause, None);
+    assert_eq!(watch.next_rescan(), None);
+    // Nothing is known of one that could never be seen; it is as the caller says until it can.
+    turn("way");
+    let mut watch = Watch::new([here.clone(), away.clone()], NOW);
+    watch.assume(|path| path == here);
+    assert_eq!(watch.present(), Set::from([here.clone()]));
+    turn("run");
+    assert_eq!(watch.rescan(watch.next_rescan().unwrap()), changes);
+}
+
+#[test]
+fn a_look_sees_what_no_event_tells_of() {
+    let dir = TestDir::new();
+    let path = dir.join("run/file");
+    fs::create_dir(dir.join("run")).unwrap();
+    let mut watch = watch(&[&path]);
+    // As if something had been mounted over it: events of another directory are none.
+    watch.inotify = Some(Inotify::new().unwrap());
+    fs::write(&path, "").unwrap();
+    assert!(seen(&mut watch).is_empty());
+    assert_eq!(watch.look(&path, NOW), came(&path));
+    assert_eq!(watch.next_rescan(), Some(NOW), "the watches are set anew");
+    assert!(watch.rescan(NOW).is_empty());
+    fs::remove_file(&path).unwrap();
+    assert_eq!(seen(&mut watch), went(&path));
+    // What an event has told of is no reason for that.
+    fs::write(&path, "").unwrap();
+    assert_eq!(watch.look(&path, NOW), came(&path));
+    assert_eq!(watch.next_rescan(), None);
+    assert!(watch.look(&path, NOW).is_empty() && watch.look(&dir.join("other"), NOW).is_empty());
 }
 
 #[test]

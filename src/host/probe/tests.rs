@@ -125,13 +125,29 @@ fn commands_are_looked_up_as_exec_does() {
 
 #[test]
 fn interfaces_and_users_have_names() {
-    assert_eq!(interface("lo"), Some(true));
-    for name in ["nope0", "", ".", "..", "lo/queues"] {
-        assert_eq!(interface(name), Some(false), "{name}");
-    }
     assert!(!user_name().is_empty());
     with(|probes| {
+        assert_eq!((probes.interface)("lo"), Some(true));
+        assert_eq!((probes.interface)("lo:label"), Some(true));
+        for name in ["nope0", "", ".", "..", "lo/queues"] {
+            assert_eq!((probes.interface)(name), Some(false), "{name}");
+        }
+        assert_eq!((probes.no_addresses)(), None);
         assert_eq!(probes.user, user_name());
         assert_eq!((probes.executable)("sh"), Executable::Runs);
     });
+}
+
+#[test]
+fn only_what_a_sandbox_denies_is_an_obstacle() {
+    let of = |number| denied(&io::Error::from_raw_os_error(number));
+    // EAFNOSUPPORT, by RestrictAddressFamilies=.
+    let words = of(97).expect("denied");
+    assert!(
+        words.contains("AF_NETLINK") && words.contains("ip_check_disabled"),
+        "{words}"
+    );
+    assert!(of(1).is_some() && of(13).is_some());
+    // ENOBUFS, ENFILE.
+    assert_eq!((of(105), of(23)), (None, None));
 }

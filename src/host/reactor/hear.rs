@@ -2,11 +2,12 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::rc::Rc;
 
-use super::{ADDRESSES_RETRY, Errand, Reactor, Talk};
+use super::{ADDRESSES_RETRY, Errand, READER, Reactor, Talk};
 use crate::engine::notice::What;
-use crate::engine::vocab::{Event, Refusal};
-use crate::host::addresses::Change;
+use crate::engine::vocab::{Addresses, Event, Refusal};
+use crate::host::addresses::{Change, Watch};
 use crate::host::job::{Finished, Leftover, Outcome};
 use crate::host::sys;
 use crate::host::sys::poll::{PollSet, Slot};
@@ -18,6 +19,9 @@ impl Reactor {
         if let Some(signal) = signals.stop {
             self.notify.stopping(self.now.mono);
             self.stopping = true;
+            // It takes no other configuration.
+            self.jobs.abandon(READER);
+            self.reading_until = None;
             self.events.push_back(Event::Stop { signal });
         }
         // Of a daemon that is stopping the prefix files stay where they are, and systemd hears no READY=1 again.
@@ -53,6 +57,10 @@ impl Reactor {
                         Outcome::NotStarted(failure) => Err(Refusal::Unreachable(failure.cause)),
                     };
                     Event::ReconfigureEnded { job, outcome }
+                }
+                (Some(Errand::Read), outcome) => {
+                    self.was_read(outcome);
+                    continue;
                 }
                 (Some(Errand::Resolve), outcome) => {
                     self.resolver_until = None;
@@ -109,14 +117,18 @@ impl Reactor {
         }
     }
 
+    pub(super) fn addresses(&self) -> Rc<Addresses> {
+        let known = self.addresses.as_ref().map(Watch::addresses);
+        known.unwrap_or_default()
+    }
+
     pub(super) fn take_addresses(&mut self, result: io::Result<Change>) {
         match result {
             Ok(change) => {
                 self.addresses_retry = None;
                 self.troubles.addresses.works(self.now.mono);
                 if change == Change::Changed {
-                    self.events
-                        .push_back(Event::Addresses(self.addresses.addresses()));
+                    self.events.push_back(Event::Addresses(self.addresses()));
                 }
             }
             Err(error) => {

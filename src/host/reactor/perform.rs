@@ -28,6 +28,10 @@ impl Reactor {
         for action in actions {
             match action {
                 Action::StartCheck { job, service } => {
+                    if let Some(file) = &service.maintenance_file {
+                        let seen = self.maintenance.look(file, self.now.mono);
+                        self.take_maintenance(seen);
+                    }
                     self.start(job, &service.check_cmd, None, &service);
                 }
                 Action::StartCustom { job, service, up } => {

@@ -2,30 +2,30 @@
 
 use std::hash::{BuildHasher, Hasher};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 
 use super::slow_turns::SlowTurns;
 use super::troubles::Troubles;
 use super::voice::{self, Voice};
-use super::{Config, DaemonConfig, Event, Handled, HostCounters, Reactor, Source};
-use crate::config::load::{Loaded, load};
+use super::{Config, DaemonConfig, Handled, HostCounters, Reactor, Source};
+use crate::config::load::Loaded;
 use crate::config::{Complaint, Family, FamilyConfig, Level, LogConfig, Severity};
 use crate::engine::Engine;
 use crate::engine::vocab::{Addresses, FoundFile, Repair, World};
-use crate::host::addresses::{Change, Watch};
+use crate::host::addresses::Watch;
 use crate::host::instance::Instance;
 use crate::host::job::Jobs;
 use crate::host::log::{self, Form};
 use crate::host::notify::Notify;
 use crate::host::status_socket::StatusSocket;
 use crate::host::sys::{clock, limits, signal};
-use crate::host::{disk, maintenance, probe, sys};
+use crate::host::{disk, maintenance, reading, sys};
 use crate::render::prefix_list;
 use crate::render::record::Record;
 use crate::sorted::Set;
-use crate::time::{Mono, Now};
+use crate::time::Mono;
 
 /// The hidden one-shot that resolves the name of the log server for the daemon.
 pub const RESOLVE_OPTION: &str = "--resolve-log-server";
@@ -39,9 +39,19 @@ const DESCRIPTORS_A_CHECK: u64 = 2;
 pub fn run(source: Source) -> ExitCode {
     // The starter is a copy of what we are now: small, and with the limits that we were given.
     let jobs = Jobs::new();
-    let Some((config, warnings)) = read_configuration(&source) else {
+    let loaded = reading::load(&source);
+    crate::oneshot::say_before_start(&loaded);
+    // What it was made from is not kept: it is several times as large.
+    let Loaded {
+        config: Some(config),
+        complaints,
+        source,
+        ..
+    } = loaded
+    else {
         return ExitCode::FAILURE;
     };
+    let warnings = warnings(complaints);
     let log = config.daemon.log.clone();
     match prepare(source, config, warnings, jobs) {
         Ok(reactor) => reactor.live(),
@@ -52,15 +62,8 @@ pub fn run(source: Source) -> ExitCode {
     }
 }
 
-/// What it was made from is not kept: it is several times as large.
-fn read_configuration(source: &Source) -> Option<(Config, Vec<Complaint>)> {
-    let loaded = probe::with(|probes| load(source, probes));
-    crate::oneshot::say_before_start(&loaded);
-    Some((loaded.config?, warnings(loaded.complaints)))
-}
-
 /// Only warnings are left in a configuration that is in force.
-fn warnings(complaints: Vec<Complaint>) -> Vec<Complaint> {
+pub(super) fn warnings(complaints: Vec<Complaint>) -> Vec<Complaint> {
     complaints
         .into_iter()
         .filter(|complaint| complaint.severity == Severity::Warning)
@@ -97,15 +100,21 @@ fn prepare(
     let signals =
         signal::SignalFd::open().map_err(|error| failed("make the signal descriptor", &error))?;
     let instance = Instance::acquire(&daemon.pidfile)?;
-    let addresses =
-        Watch::open().map_err(|error| failed("ask the kernel for addresses", &error))?;
+    let addresses = match config.needs_addresses() {
+        true => {
+            Some(Watch::open().map_err(|error| failed("ask the kernel for addresses", &error))?)
+        }
+        false => None,
+    };
     let now = clock::now();
     hook_panics(&daemon.log);
     let voice = Voice::new(&daemon.log, &config.services, now.mono);
-    let maintenance = maintenance::Watch::new(maintenance_files(&config), now.mono);
+    let mut maintenance = maintenance::Watch::new(maintenance_files(&config), now.mono);
     let mut troubles = Troubles::new(&daemon);
     prepare_files(&daemon, &mut troubles, now.mono);
-    let world = world(config, warnings, addresses.addresses(), &maintenance);
+    let has_services = !config.services.is_empty();
+    let known = addresses.as_ref().map(Watch::addresses).unwrap_or_default();
+    let world = world(config, warnings, known, &mut maintenance);
     let (engine, actions) = Engine::start(now.mono, world, seed(), instance.bird_may_not_know());
     let notify = Notify::from_env();
     let watchdog_at = notify
@@ -120,6 +129,8 @@ fn prepare(
         jobs,
         errands: Default::default(),
         resolver_until: None,
+        reading_until: None,
+        has_services,
         talks: Vec::new(),
         addresses,
         addresses_retry: None,
@@ -167,7 +178,7 @@ fn hook_panics(config: &LogConfig) {
 }
 
 /// Removes what a killed predecessor left half written, and reserves room for withdrawals.
-fn prepare_files(daemon: &DaemonConfig, troubles: &mut Troubles, now: Mono) {
+pub(super) fn prepare_files(daemon: &DaemonConfig, troubles: &mut Troubles, now: Mono) {
     for family in Family::ALL {
         if let Some(config) = &daemon.families[family.index()] {
             let refused = disk::prepare(&config.prefix_file).err();
@@ -182,7 +193,7 @@ fn failed(what: &str, error: &std::io::Error) -> String {
 }
 
 /// Room for every check to run at once, or as many as are allowed to.
-fn raise_descriptors(config: &Config) -> Result<(), String> {
+pub(super) fn raise_descriptors(config: &Config) -> Result<(), String> {
     let services = config.services.len() as u64;
     let limit = u64::from(config.daemon.max_running_checks);
     let at_once = match limit {
@@ -200,7 +211,7 @@ fn raise_descriptors(config: &Config) -> Result<(), String> {
     }
 }
 
-fn maintenance_files(config: &Config) -> Set<PathBuf> {
+pub(super) fn maintenance_files(config: &Config) -> Set<PathBuf> {
     config
         .services
         .iter()
@@ -209,18 +220,27 @@ fn maintenance_files(config: &Config) -> Set<PathBuf> {
 }
 
 /// Everything outside that the engine has to know.
-fn world(
+pub(super) fn world(
     config: Config,
     warnings: Vec<Complaint>,
     addresses: Rc<Addresses>,
-    maintenance: &maintenance::Watch,
+    maintenance: &mut maintenance::Watch,
 ) -> World {
     let found = |family: Family| match &config.daemon.families[family.index()] {
         Some(settings) => find_file(family, settings),
         None => FoundFile::default(),
     };
+    let files = Family::ALL.map(found);
+    // Of a maintenance file that can't be seen the prefix files tell: what is announced was not in maintenance.
+    let is_announced = |prefix| files[Family::of(prefix).index()].prefixes.contains(prefix);
+    let services = config.services.iter();
+    let announced = services.filter(|service| service.prefixes.iter().any(is_announced));
+    let in_service: Set<&Path> = announced
+        .filter_map(|service| service.maintenance_file.as_deref())
+        .collect();
+    maintenance.assume(|path| !in_service.contains(path));
     World {
-        files: Family::ALL.map(found),
+        files,
         config,
         warnings,
         addresses,
@@ -245,50 +265,4 @@ fn seed() -> u64 {
     std::collections::hash_map::RandomState::new()
         .build_hasher()
         .finish()
-}
-
-impl Reactor {
-    /// SIGHUP: reads everything again. What is wrong changes nothing; log files are opened anew either way.
-    pub(super) fn reload(&mut self) {
-        let now: Now = self.now;
-        // Of this moment: systemd takes no answer that is older than its signal.
-        self.notify.reloading(clock::now().mono);
-        let loaded = probe::with(|probes| load(&self.source, probes));
-        let Loaded {
-            config, complaints, ..
-        } = loaded;
-        match config {
-            Some(config) => self.take_over(config, warnings(complaints), now.mono),
-            None => {
-                let log = self.daemon.log.clone();
-                self.voice.reopen(&log, now.mono);
-                self.events.push_back(Event::ReloadRefused(complaints));
-            }
-        }
-        self.work_off();
-        self.notify.ready(clock::now().mono);
-    }
-
-    fn take_over(&mut self, config: Config, warnings: Vec<Complaint>, now: Mono) {
-        match raise_descriptors(&config) {
-            Ok(()) => self.troubles.descriptors.works(now),
-            Err(cause) => self.troubles.descriptors.failed(now, || cause),
-        }
-        self.voice
-            .reconfigure(&config.daemon.log, &config.services, now);
-        self.maintenance
-            .watch_others(maintenance_files(&config), now);
-        // The engine is told everything; changes from here on come as notifications.
-        let refreshed = self.addresses.refresh();
-        self.take_addresses(refreshed.map(|_| Change::None));
-        let addresses = self.addresses.addresses();
-        self.troubles.rename(&config.daemon);
-        prepare_files(&config.daemon, &mut self.troubles, now);
-        let mut daemon = config.daemon.clone();
-        // It was taken at the start and is held for life.
-        daemon.pidfile = self.daemon.pidfile.clone();
-        self.daemon = daemon;
-        let world = world(config, warnings, addresses, &self.maintenance);
-        self.events.push_back(Event::Reload(Box::new(world)));
-    }
 }

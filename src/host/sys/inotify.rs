@@ -10,6 +10,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
+use super::cvt;
+
 /// A name came or went in the watched directory.
 pub const NAMES: u32 = libc::IN_CREATE | libc::IN_DELETE | libc::IN_MOVED_FROM | libc::IN_MOVED_TO;
 /// The watched object itself was removed or moved.
@@ -32,10 +34,13 @@ const READS: usize = 16;
 /// Bytes of `struct inotify_event` before the name.
 const HEAD: usize = 16;
 
+/// What the kernel says of a path that leads through too many links.
+pub fn too_many_links() -> io::Error {
+    io::Error::from_raw_os_error(libc::ELOOP)
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// The watch, or -1 for an overflow.
-    pub watch: i32,
     pub mask: u32,
     /// Empty if the watched object itself is meant.
     pub name: OsString,
@@ -60,23 +65,14 @@ impl Inotify {
         })
     }
 
-    /// Watches `path`, or replaces the mask if its inode is watched already; the same inode has the same
-    /// number.
-    pub fn add(&self, path: &Path, mask: u32) -> io::Result<i32> {
+    /// Watches `path`. An inode has one watch, which tells of all that was ever asked of it.
+    pub fn add(&self, path: &Path, mask: u32) -> io::Result<()> {
         let path = CString::new(path.as_os_str().as_bytes())
             .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let mask = mask | libc::IN_MASK_ADD;
         // SAFETY: `path` is a string that ends in NUL and outlives the call.
-        let watch = unsafe { libc::inotify_add_watch(self.file.as_raw_fd(), path.as_ptr(), mask) };
-        if watch < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(watch)
-    }
-
-    /// Ends a watch. That the kernel has ended it already is no error worth telling.
-    pub fn remove(&self, watch: i32) {
-        // SAFETY: no pointers are involved.
-        unsafe { libc::inotify_rm_watch(self.file.as_raw_fd(), watch) };
+        cvt(unsafe { libc::inotify_add_watch(self.file.as_raw_fd(), path.as_ptr(), mask) })?;
+        Ok(())
     }
 
     /// What has happened since the last call; bounded, the rest stays readable.
@@ -109,7 +105,6 @@ fn parse(mut bytes: &[u8], events: &mut Vec<Event>) {
         let end = HEAD.saturating_add(length).min(bytes.len());
         let name = bytes[HEAD..end].split(|byte| *byte == 0).next();
         events.push(Event {
-            watch: i32::from_ne_bytes(word(0)),
             mask: u32::from_ne_bytes(word(4)),
             name: OsString::from_vec(name.unwrap_or_default().to_vec()),
         });
@@ -141,10 +136,10 @@ mod tests {
         parse(&bytes, &mut events);
         assert_eq!(events.len(), 3);
         assert_eq!(
-            (events[0].watch, events[0].name.as_os_str()),
-            (3, "web".as_ref())
+            (events[0].mask, events[0].name.as_os_str()),
+            (libc::IN_CREATE, "web".as_ref())
         );
-        assert_eq!((events[1].watch, events[1].mask), (-1, OVERFLOW));
+        assert_eq!(events[1].mask, OVERFLOW);
         assert!(events[2].name.is_empty());
     }
 

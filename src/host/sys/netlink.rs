@@ -23,6 +23,14 @@ pub const GROUPS: u32 =
 /// the case that it doesn't.
 const ANSWER_WAIT: TimeT = 2;
 
+/// Whether a sandbox keeps this process from the kernel's routing messages, now and later.
+pub fn is_denied(error: &io::Error) -> bool {
+    let denied = [libc::EAFNOSUPPORT, libc::EPERM, libc::EACCES];
+    error
+        .raw_os_error()
+        .is_some_and(|number| denied.contains(&number))
+}
+
 /// One datagram.
 #[derive(Debug)]
 pub enum Received<'a> {

@@ -113,7 +113,7 @@ fn trouble(part: &Part) -> (String, &'static str) {
         ),
         Part::Maintenance(directory) => (
             format!("watch {} for maintenance files", path(directory)),
-            "they are looked for every second instead",
+            "they are looked for every second instead, and one that can't be seen is as it was",
         ),
         Part::StatusSocket => (
             "answer on the status socket".to_string(),

@@ -1,17 +1,14 @@
 //! What must hold for any bytes: no panic, no hang (`-timeout` of the run), bounded memory, and what each says below.
 
-use std::cell::OnceCell;
-use std::fs::{File, OpenOptions};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 use crate::config::facts::{Executable, Place, Probes};
+use crate::config::files::{Files, Found};
 use crate::config::load::{Loaded, Source, load};
 use crate::config::{CommandLine, Family, FamilyConfig, Severity, Via, print, report, words};
-use crate::engine::vocab::{Captured, Ended, Refusal, Repair};
 use crate::engine::addresses::{Addresses, Assigned};
+use crate::engine::vocab::{Captured, Ended, Refusal, Repair};
 use crate::host::addresses::message::{Body, Messages};
 use crate::host::addresses::table;
 use crate::memory::within;
@@ -23,59 +20,31 @@ use crate::time::Calendar;
 /// What any run may use beside a multiple of its input: tables, messages, the first blocks of vectors.
 const BASE: usize = 256 * 1024;
 
-/// A file without a name, for a reader that wants a path.
-struct Scratch {
-    file: File,
-    path: PathBuf,
-}
-
-impl Scratch {
-    fn new() -> Scratch {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_TMPFILE)
-            .open("/dev/shm")
-            .expect("a scratch file in /dev/shm");
-        let path = format!("/proc/self/fd/{}", file.as_raw_fd()).into();
-        Scratch { file, path }
-    }
-
-    fn hold(&self, bytes: &[u8]) -> PathBuf {
-        self.file.set_len(0).expect("it can be emptied");
-        self.file.write_all_at(bytes, 0).expect("it can be written");
-        self.path.clone()
-    }
-}
-
-thread_local! {
-    static SCRATCH: OnceCell<[Scratch; 2]> = const { OnceCell::new() };
-}
-
 /// Loads a configuration on a host on which everything exists that its settings name.
 fn loaded(settings: &[u8], services: &[u8]) -> Loaded {
-    SCRATCH.with(|cell| {
-        let [one, two] = cell.get_or_init(|| [Scratch::new(), Scratch::new()]);
-        let source = Source {
-            file: Some(one.hold(settings)),
-            dir: None,
-            service_file: Some(two.hold(services)),
-        };
-        let probes = Probes {
-            user: "nobody",
-            place: &|path: &Path| match path.extension() {
-                Some(_) => Place::File { writable: true },
-                None => Place::Directory { writable: true },
-            },
-            target: &|path: &Path| path.to_path_buf(),
-            foreign: &|_| None,
-            executable: &|_| Executable::Runs,
-            interface: &|_| Some(true),
-            assigned: &|_, _| Some(true),
-            known_to_bird: &|_, _| Some(true),
-        };
-        load(&source, probes)
-    })
+    let source = Source {
+        file: Some("main".into()),
+        dir: None,
+        service_file: Some("services".into()),
+    };
+    let mut files = Files::default();
+    files.add(Path::new("main"), Found::Text(settings));
+    files.add(Path::new("services"), Found::Text(services));
+    let probes = Probes {
+        user: "nobody",
+        place: &|path: &Path| match path.extension() {
+            Some(_) => Place::File { writable: true },
+            None => Place::Directory { writable: true },
+        },
+        target: &|path: &Path| path.to_path_buf(),
+        foreign: &|_| None,
+        executable: &|_| Executable::Runs,
+        interface: &|_| Some(true),
+        no_addresses: &|| None,
+        assigned: &|_, _| Some(true),
+        known_to_bird: &|_, _| Some(true),
+    };
+    load(&source, files, probes)
 }
 
 /// INI reader, interpolation, checks. A byte 0xFF divides settings from services. There is a configuration if and only

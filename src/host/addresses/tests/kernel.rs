@@ -119,6 +119,18 @@ fn follow_the_kernel() {
     ip("link set d0 name d1");
     follow(&mut watch, "d1", "10.9.1.1/32", true);
     assert!(!covers(&watch.table, "d0", "10.9.1.1/32"));
+    // The kernel tells nothing about the names of an interface that is down.
+    ip("link set d1 up");
+    let long = "a-name-of-more-than-fifteen-characters";
+    ip(&format!(
+        "link property add dev d1 altname {long} altname short"
+    ));
+    follow(&mut watch, long, "10.9.1.1/32", true);
+    assert!(covers(&watch.table, "short:label", "10.9.1.1/32"));
+    assert_eq!(*watch.addresses(), dump().unwrap());
+    ip("link property del dev d1 altname short");
+    follow(&mut watch, "short", "10.9.1.1/32", false);
+    assert!(covers(&watch.table, long, "10.9.1.1/32"));
     ip("link del d1");
     follow(&mut watch, "d1", "10.9.1.1/32", false);
 
