@@ -31,24 +31,17 @@ const MODE: u32 = 0o644;
 
 /// Replaces the file at `path`, or makes it; what is on the disk afterwards is whole, whatever happens.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let target = resolve(path)?;
-    put(&target, &mut |file| file.write_all(content), Durable::Yes)
-}
-
-/// The same without waiting for the disk, with content that is `write`n piece by piece: for what is soon
-/// written again, such as metrics.
-pub fn replace_fast(
-    path: &Path,
-    write: &mut dyn FnMut(&mut File) -> io::Result<()>,
-) -> io::Result<()> {
-    let target = resolve(path)?;
-    put(&target, write, Durable::No)
+    let mut new = Replacement::of(&resolve(path)?)?;
+    new.write(content)?;
+    new.put(Durable::Yes)
 }
 
 /// Replaces what stands at `path` itself, without waiting for the disk: a link is not followed but
 /// overwritten.
 pub fn replace_here(path: &Path, content: &[u8]) -> io::Result<()> {
-    put(path, &mut |file| file.write_all(content), Durable::No)
+    let mut new = Replacement::of(path)?;
+    new.write(content)?;
+    new.commit()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,47 +50,80 @@ enum Durable {
     No,
 }
 
-fn put(
-    target: &Path,
-    write: &mut dyn FnMut(&mut File) -> io::Result<()>,
-    durable: Durable,
-) -> io::Result<()> {
-    let old = match fs::symlink_metadata(target) {
-        Ok(old) if old.is_file() => Some(old),
-        Ok(old) if old.is_symlink() => None,
-        Ok(old) => return Err(failed("write", target, &not_a_file(&old))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(failed("write", target, &error)),
-    };
-    let temporary = temporary_name(target);
-    let mut file = create_temporary(&temporary).map_err(|error| {
-        let cause = in_words(
-            &error,
-            "no temporary file can be made in its directory: ",
-            "",
-        );
-        failed("write", target, &cause)
-    })?;
-    let result = fill(&mut file, write, old.as_ref(), durable)
-        .map_err(|error| failed("write", target, &error))
-        .and_then(|()| {
-            fs::rename(&temporary, target).map_err(|error| failed("replace", target, &error))
-        });
-    if result.is_err() {
-        // It is swept at the next start if even this fails.
-        let _ = fs::remove_file(&temporary);
-    }
-    // Whether the new name outlives a power cut is not waited for: either file is whole, and checks decide anew.
-    result
+/// What is to take the place of a file, while it is written piece by piece. It is gone if it is not put there.
+#[derive(Debug)]
+pub struct Replacement {
+    target: PathBuf,
+    temporary: PathBuf,
+    file: File,
+    /// The file that is replaced.
+    old: Option<Metadata>,
+    done: bool,
 }
 
-fn fill(
-    file: &mut File,
-    write: &mut dyn FnMut(&mut File) -> io::Result<()>,
-    old: Option<&Metadata>,
-    durable: Durable,
-) -> io::Result<()> {
-    write(file)?;
+impl Replacement {
+    /// Of the file that is meant by `path`.
+    pub fn begin(path: &Path) -> io::Result<Replacement> {
+        Replacement::of(&resolve(path)?)
+    }
+
+    fn of(target: &Path) -> io::Result<Replacement> {
+        let old = match fs::symlink_metadata(target) {
+            Ok(old) if old.is_file() => Some(old),
+            Ok(old) if old.is_symlink() => None,
+            Ok(old) => return Err(failed("write", target, &not_a_file(&old))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(failed("write", target, &error)),
+        };
+        let temporary = temporary_name(target);
+        let file = create_temporary(&temporary).map_err(|error| {
+            let cause = in_words(
+                &error,
+                "no temporary file can be made in its directory: ",
+                "",
+            );
+            failed("write", target, &cause)
+        })?;
+        Ok(Replacement {
+            target: target.to_path_buf(),
+            temporary,
+            file,
+            old,
+            done: false,
+        })
+    }
+
+    pub fn write(&mut self, content: &[u8]) -> io::Result<()> {
+        let written = self.file.write_all(content);
+        written.map_err(|error| failed("write", &self.target, &error))
+    }
+
+    /// Puts it there without waiting for the disk: what is soon written again, such as metrics.
+    pub fn commit(self) -> io::Result<()> {
+        self.put(Durable::No)
+    }
+
+    // Whether the new name outlives a power cut is not waited for: either file is whole, and checks decide anew.
+    fn put(mut self, durable: Durable) -> io::Result<()> {
+        complete(&self.file, self.old.as_ref(), durable)
+            .map_err(|error| failed("write", &self.target, &error))?;
+        fs::rename(&self.temporary, &self.target)
+            .map_err(|error| failed("replace", &self.target, &error))?;
+        self.done = true;
+        Ok(())
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        if !self.done {
+            // It is swept at the next start if even this fails.
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+fn complete(file: &File, old: Option<&Metadata>, durable: Durable) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(keep_owner(file, old)?))?;
     if durable == Durable::Yes {
         file.sync_data()

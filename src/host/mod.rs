@@ -14,10 +14,12 @@ pub mod instance;
 pub mod job;
 pub mod log;
 pub mod maintenance;
+mod metrics_file;
 pub mod news;
 pub mod notify;
 pub mod probe;
 pub mod reactor;
+mod share;
 pub mod status_socket;
 pub mod sys;
 #[cfg(test)]

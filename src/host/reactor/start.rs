@@ -17,6 +17,8 @@ use crate::host::addresses::{Change, Watch};
 use crate::host::instance::Instance;
 use crate::host::job::Jobs;
 use crate::host::log::{self, Form};
+use crate::host::metrics_file::MetricsFile;
+use crate::host::news::Calm;
 use crate::host::notify::Notify;
 use crate::host::status_socket::StatusSocket;
 use crate::host::sys::{clock, limits, signal};
@@ -118,6 +120,7 @@ fn prepare(source: Source, config: Config, warnings: Vec<Complaint>) -> Result<R
         addresses_retry: None,
         maintenance,
         status: StatusSocket::new(now.mono),
+        metrics: MetricsFile::new(now.mono),
         notify,
         watchdog_at,
         voice,
@@ -126,6 +129,7 @@ fn prepare(source: Source, config: Config, warnings: Vec<Complaint>) -> Result<R
         instance,
         counters: HostCounters::default(),
         troubles: Troubles::new(&daemon),
+        calm: Calm::default(),
         handled: Handled::default(),
         slow_turns: SlowTurns::default(),
         status_changed: true,
@@ -141,6 +145,7 @@ fn prepare(source: Source, config: Config, warnings: Vec<Complaint>) -> Result<R
     reactor.perform(actions);
     reactor.work_off();
     reactor.finish_turn();
+    reactor.tell_readers();
     reactor.notify.ready(now.mono);
     Ok(reactor)
 }
@@ -241,6 +246,7 @@ impl Reactor {
     /// SIGHUP: reads everything again. What is wrong changes nothing; log files are opened anew either way.
     pub(super) fn reload(&mut self) {
         let now: Now = self.now;
+        clock::reread_zone();
         // Of this moment: systemd takes no answer that is older than its signal.
         self.notify.reloading(clock::now().mono);
         let loaded = probe::with(|probes| load(&self.source, probes));
@@ -273,6 +279,7 @@ impl Reactor {
         self.take_addresses(refreshed.map(|_| Change::None));
         let addresses = self.addresses.addresses();
         self.troubles.rename(&config.daemon);
+        self.calm.forget();
         let mut daemon = config.daemon.clone();
         // It was taken at the start and is held for life.
         daemon.pidfile = self.daemon.pidfile.clone();
