@@ -16,8 +16,9 @@ use crate::time::Mono;
 /// Somebody who can be looked at: the engine, and what tests put in its place.
 pub trait Source {
     /// The present moment, with the services that have these places in the order of the configuration. A place
-    /// means the same service as long as [`Reloads::good`] is the same.
-    fn window(&self, places: Range<usize>) -> Snapshot<'_>;
+    /// means the same service as long as [`Reloads::good`] is the same. `prefixes`: whether they come with what is
+    /// said of each of their prefixes, which takes most of the time.
+    fn window(&self, places: Range<usize>, prefixes: bool) -> Snapshot<'_>;
     /// All services in a few words. `most`: how many are shown of those that are not well.
     fn overview(&self, now: Mono, most: usize) -> Overview<'_>;
 }
@@ -85,9 +86,10 @@ pub struct ServiceView<'a> {
     pub maintenance: bool,
     /// When it came into this status.
     pub since: Mono,
-    /// For each prefix of the service: assigned to the interface? `None` if that is not looked at.
+    /// For each prefix of the service, if that was asked for: assigned to the interface? `None` if that is not
+    /// looked at.
     pub assigned: Vec<Option<bool>>,
-    /// For each prefix of the service: does the prefix file on disk announce it?
+    /// The same: does the prefix file on disk announce it?
     pub advertised: Vec<bool>,
     pub last: Option<LastRun<'a>>,
     /// `None`: no run is planned (disabled, no address).

@@ -12,13 +12,14 @@ use crate::config::ServiceConfig;
 use crate::time::Mono;
 
 impl Source for Engine {
-    fn window(&self, places: Range<usize>) -> Snapshot<'_> {
+    fn window(&self, places: Range<usize>, prefixes: bool) -> Snapshot<'_> {
         let order = &self.services.order;
         let end = places.end.min(order.len());
         let ids = order.get(places.start..end).unwrap_or_default();
         let mut services = Vec::with_capacity(ids.len());
         for id in ids {
-            services.extend(self.services.get(*id).map(|service| self.view(service)));
+            let service = self.services.get(*id);
+            services.extend(service.map(|service| self.view(service, prefixes)));
         }
         let mut families = Vec::new();
         for family in Family::ALL {
@@ -54,7 +55,7 @@ impl Source for Engine {
                 && now.since(service.since()) > splay + verdict_within(&service.config);
             overview.counts.add(status, service.maintenance, overdue);
             if overview.ill.len() < most && (status == Status::Down || overdue) {
-                overview.ill.push(self.view(service));
+                overview.ill.push(self.view(service, true));
             }
         }
         overview
@@ -71,7 +72,7 @@ impl Engine {
     /// All of it, for tests.
     #[cfg(test)]
     pub fn snapshot(&self) -> Snapshot<'_> {
-        self.window(0..usize::MAX)
+        self.window(0..usize::MAX, true)
     }
 
     /// Whether some prefix file, or its BIRD, cannot be made to say what the checks ask for.
@@ -82,8 +83,12 @@ impl Engine {
         views.any(|view| view.trouble.is_some())
     }
 
-    fn view<'a>(&'a self, service: &'a Service) -> ServiceView<'a> {
+    fn view<'a>(&'a self, service: &'a Service, prefixes: bool) -> ServiceView<'a> {
         let config = &service.config;
+        let of_prefixes = match prefixes {
+            true => &config.prefixes[..],
+            false => &[],
+        };
         let looked_at = !config.ip_check_disabled && service.state() != State::Disabled;
         let assigned = |prefix| looked_at.then(|| self.addresses.covers(&config.interface, prefix));
         ServiceView {
@@ -92,9 +97,8 @@ impl Engine {
             reason: service.reason(),
             maintenance: service.maintenance,
             since: service.since(),
-            assigned: config.prefixes.iter().map(assigned).collect(),
-            advertised: config
-                .prefixes
+            assigned: of_prefixes.iter().map(assigned).collect(),
+            advertised: of_prefixes
                 .iter()
                 .map(|prefix| self.routes.advertises(prefix))
                 .collect(),

@@ -81,7 +81,9 @@ impl Value {
 /// What a family has samples for; `None` is no sample.
 enum Values {
     /// Each prefix of each service; the number is the prefix's index.
-    Prefix(fn(&ServiceView<'_>, usize, Now) -> Option<Value>),
+    Prefix(fn(&ServiceView<'_>, usize) -> Option<Value>),
+    /// The same value for each prefix of a service.
+    EachPrefix(fn(&ServiceView<'_>, Now) -> Option<Value>),
     /// Each prefix of each service, as it is written in the configuration.
     Configured,
     Service(ByLabel<fn(&ServiceView<'_>, Now) -> Option<Value>>),
@@ -94,20 +96,20 @@ const METRICS: &[Metric] = &[
     // What the reference exports, in its order.
     Metric { name: "service_state", kind: "gauge",
         help: "The status of the service check: 0 = healthy, any other value = unhealthy",
-        values: Values::Prefix(|service, _, _| service.state_value.map(|value| Value::of(value.into(), 0))) },
+        values: Values::EachPrefix(|service, _| service.state_value.map(|value| Value::of(value.into(), 0))) },
     Metric { name: "service_check_duration_milliseconds", kind: "gauge",
         help: "Service check duration in milliseconds",
-        values: Values::Prefix(|service, _, _| service.duration.map(Value::millis)) },
+        values: Values::EachPrefix(|service, _| service.duration.map(Value::millis)) },
     Metric { name: "service_check_ip_assignment", kind: "gauge",
         help: "Service IP assignment check: 0 = not assigned, 1 = assigned",
-        values: Values::Prefix(|service, index, _| service.assigned.get(index).copied().flatten().map(Value::flag)) },
+        values: Values::Prefix(|service, index| service.assigned.get(index).copied().flatten().map(Value::flag)) },
     Metric { name: "service_check_timeout_total", kind: "counter",
         help: "The number of times a service check timed out",
-        values: Values::Prefix(|service, _, _| {
+        values: Values::EachPrefix(|service, _| {
             (service.counters.timed_out > 0).then_some(Value::whole(service.counters.timed_out)) }) },
     Metric { name: "service_check_timeout_created", kind: "gauge",
         help: "The number of times a service check timed out",
-        values: Values::Prefix(|service, _, now| {
+        values: Values::EachPrefix(|service, now| {
             service.counters.first_time_out.map(|first| Value::moment(first, now)) }) },
     // The mission document says "since the epoch" here, which was never so; this is the text of 0.9.10.
     Metric { name: "uptime", kind: "gauge",
@@ -145,7 +147,7 @@ const METRICS: &[Metric] = &[
             Some(Value::flag(service.maintenance)) })]) },
     Metric { name: "prefix_advertised", kind: "gauge",
         help: "Whether the prefix is in the list that BIRD may export: 0 = no, 1 = yes",
-        values: Values::Prefix(|service, index, _| service.advertised.get(index).copied().map(Value::flag)) },
+        values: Values::Prefix(|service, index| service.advertised.get(index).copied().map(Value::flag)) },
     Metric { name: "checks_running", kind: "gauge",
         help: "Checks that are running now",
         values: Values::Daemon(&[("", |d| Value::whole(d.snapshot.running as u64))]) },
@@ -223,7 +225,8 @@ impl Cursor {
             Values::Family(_) | Values::Daemon(_) => 0..0,
             _ => self.service..self.service + WINDOW,
         };
-        let snapshot = source.window(places);
+        let prefixes = matches!(metric.values, Values::Prefix(_));
+        let snapshot = source.window(places, prefixes);
         if *self.reloads.get_or_insert(snapshot.reloads.good) != snapshot.reloads.good {
             return Piece::Outdated;
         }
@@ -276,14 +279,22 @@ fn samples(out: &mut String, metric: &Metric, daemon: &Daemon) {
     match &metric.values {
         Values::Prefix(value) => {
             for service in services {
-                for (index, network) in service.config.prefixes.iter().enumerate() {
-                    if let Some(value) = value(service, index, daemon.now) {
-                        labels.clear();
-                        // An address holds nothing that would have to be escaped.
-                        write!(labels, "ip_prefix=\"{network}\",").unwrap_or_default();
-                        push_pair(&mut labels, "service_name", &service.config.name);
+                for index in 0..service.config.prefixes.len() {
+                    if let Some(value) = value(service, index) {
+                        prefix_labels(&mut labels, service, index);
                         sample(out, name, "", &labels, value);
                     }
+                }
+            }
+        }
+        Values::EachPrefix(value) => {
+            for service in services {
+                let Some(value) = value(service, daemon.now) else {
+                    continue;
+                };
+                for index in 0..service.config.prefixes.len() {
+                    prefix_labels(&mut labels, service, index);
+                    sample(out, name, "", &labels, value);
                 }
             }
         }
@@ -325,6 +336,15 @@ fn samples(out: &mut String, metric: &Metric, daemon: &Daemon) {
             }
         }
     }
+}
+
+fn prefix_labels(labels: &mut String, service: &ServiceView, index: usize) {
+    labels.clear();
+    if let Some(network) = service.config.prefixes.get(index) {
+        // An address holds nothing that would have to be escaped.
+        write!(labels, "ip_prefix=\"{network}\",").unwrap_or_default();
+    }
+    push_pair(labels, "service_name", &service.config.name);
 }
 
 pub fn family_word(family: Family) -> &'static str {

@@ -73,11 +73,15 @@ pub struct World {
 }
 
 impl Source for World {
-    fn window(&self, places: Range<usize>) -> Snapshot<'_> {
+    fn window(&self, places: Range<usize>, prefixes: bool) -> Snapshot<'_> {
         let mut snapshot = self.snapshot();
         let services = std::mem::take(&mut snapshot.services);
         let services = services.into_iter().skip(places.start).take(places.len());
         snapshot.services = services.collect();
+        for view in snapshot.services.iter_mut().filter(|_| !prefixes) {
+            view.assigned.clear();
+            view.advertised.clear();
+        }
         snapshot
     }
 

@@ -55,7 +55,7 @@ impl Cursor {
             self.next = Some(0);
             return Piece::More;
         };
-        let snapshot = source.window(first..first + WINDOW);
+        let snapshot = source.window(first..first + WINDOW, true);
         if snapshot.reloads.good != self.reloads {
             return Piece::Outdated;
         }
@@ -122,7 +122,7 @@ pub fn choose(document: &mut Document, names: &[String]) -> bool {
 
 /// Everything but the services.
 fn head(source: &dyn Source, host: &HostCounters, now: Now, pid: u32) -> Document {
-    let snapshot = source.window(0..0);
+    let snapshot = source.window(0..0, false);
     let overview = source.overview(now.mono, MOST_PROBLEMS);
     let (started, started_unix) = moment(snapshot.started, now);
     let (loaded, loaded_unix) = moment(snapshot.reloads.last_good, now);

@@ -9,7 +9,7 @@ fn windows_of_any_size_make_the_whole() {
     let services = (0..20).map(|n| quick(&format!("s{n}"), &format!("192.0.2.{n}/32")));
     let bench = Bench::new(world(config(services), &[]));
     let names = |places| -> Vec<String> {
-        let snapshot = bench.engine.window(places);
+        let snapshot = bench.engine.window(places, false);
         let names = snapshot.services.iter().map(|view| &view.config.name);
         names.cloned().collect()
     };
