@@ -6,7 +6,7 @@
 use std::io;
 use std::path::Path;
 
-use super::disk::Replacement;
+use super::disk::{self, Replacement};
 use super::share::Share;
 use crate::render::Piece;
 use crate::render::metrics::Cursor;
@@ -57,7 +57,6 @@ impl MetricsFile {
     pub fn advance(
         &mut self,
         directory: &Path,
-        now: Mono,
         clock: &dyn Fn() -> Mono,
         make: &mut dyn FnMut(&mut Cursor, &mut String) -> Piece,
     ) -> Option<io::Result<()>> {
@@ -67,7 +66,7 @@ impl MetricsFile {
             share,
         } = self;
         let mut outcome = None;
-        share.spend(now, clock, &mut || {
+        share.spend(clock, &mut || {
             if pass.is_none() && !std::mem::take(wanted) {
                 return false;
             }
@@ -92,6 +91,12 @@ impl MetricsFile {
                 return Ok(());
             }
         }
+    }
+
+    /// Removes what a killed predecessor left half written.
+    pub fn sweep(directory: &Path) {
+        // What can't be swept is in nobody's way.
+        let _ = disk::sweep(&directory.join(NAME));
     }
 
     /// Nothing is asked for any more.
@@ -160,20 +165,15 @@ mod tests {
         let (mut turns, mut longest) = (0, 0);
         loop {
             let begin = clock.get();
-            let outcome = file.advance(
-                dir.path(),
-                at(begin),
-                &|| at(clock.get()),
-                &mut |_, text| {
-                    clock.set(clock.get() + 1);
-                    text.push_str(&format!("{}\n", left.get()));
-                    left.set(left.get() - 1);
-                    match left.get() {
-                        0 => Piece::Last,
-                        _ => Piece::More,
-                    }
-                },
-            );
+            let outcome = file.advance(dir.path(), &|| at(clock.get()), &mut |_, text| {
+                clock.set(clock.get() + 1);
+                text.push_str(&format!("{}\n", left.get()));
+                left.set(left.get() - 1);
+                match left.get() {
+                    0 => Piece::Last,
+                    _ => Piece::More,
+                }
+            });
             turns += 1;
             longest = longest.max(clock.get() - begin);
             if let Some(outcome) = outcome {
@@ -204,18 +204,17 @@ mod tests {
         fs::create_dir(dir.join("two")).unwrap();
         let mut file = MetricsFile::new(at(0));
         file.want();
-        let mut pieces = 0;
-        // The clock of this turn is over after the first piece.
-        let over = || at(100);
-        file.advance(&dir.join("one"), at(0), &over, &mut |_, text| {
+        let (mut pieces, clock) = (0, Cell::new(0));
+        file.advance(&dir.join("one"), &|| at(clock.get()), &mut |_, text| {
             pieces += 1;
+            clock.set(100);
             text.push_str("old\n");
             Piece::More
         });
         assert_eq!(pieces, 1);
         let mut pieces = [Piece::Outdated, Piece::More, Piece::Last].into_iter();
         let later = || at(5000);
-        let outcome = file.advance(&dir.join("two"), at(5000), &later, &mut |_, text| {
+        let outcome = file.advance(&dir.join("two"), &later, &mut |_, text| {
             text.push_str("new\n");
             pieces.next().unwrap()
         });
@@ -226,7 +225,7 @@ mod tests {
         );
         assert_eq!(fs::read_dir(dir.join("one")).unwrap().count(), 0);
         file.want();
-        let lost = file.advance(&dir.join("none"), at(5000), &later, &mut |_, _| Piece::Last);
+        let lost = file.advance(&dir.join("none"), &later, &mut |_, _| Piece::Last);
         assert!(lost.unwrap().is_err());
         assert_eq!(file.next_deadline(), None);
     }

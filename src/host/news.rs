@@ -97,8 +97,10 @@ impl Health {
     }
 }
 
-/// How long a part must have worked before the end of its trouble is said.
-pub const QUIET: Duration = Duration::from_secs(60);
+/// How long a part must have worked before the end of its trouble is said; less for the log file, which holds what
+/// is said.
+const QUIET: Duration = Duration::from_secs(60);
+const LOG_QUIET: Duration = Duration::from_secs(10);
 
 /// The troubles that have been said, and what has come of them since.
 #[derive(Debug, Default)]
@@ -165,7 +167,14 @@ impl Said {
         let quiet = match self.part {
             // It comes and goes with a reload, and by nothing else.
             Part::Descriptors => Duration::ZERO,
-            _ => QUIET,
+            Part::LogFile(_) => LOG_QUIET,
+            Part::Syslog(_)
+            | Part::Metrics(_)
+            | Part::History(_)
+            | Part::Addresses
+            | Part::Maintenance(_)
+            | Part::StatusSocket
+            | Part::Events => QUIET,
         };
         Some(self.works? + quiet)
     }

@@ -360,11 +360,11 @@ impl Reactor {
         let Some(config) = &self.daemon.metrics else {
             return self.metrics.give_up();
         };
-        let written =
-            self.metrics
-                .advance(&config.directory, clock(), &clock, &mut |cursor, text| {
-                    cursor.next(engine, &host, (now, true), text)
-                });
+        let written = self
+            .metrics
+            .advance(&config.directory, &clock, &mut |cursor, text| {
+                cursor.next(engine, &host, (now, true), text)
+            });
         if let Some(outcome) = written {
             self.metrics_written(outcome);
         }

@@ -32,20 +32,15 @@ impl Share {
     }
 
     /// Works until `work` has nothing left to do (false), the share is used up or the slice is over. `clock` tells the
-    /// time; returns what it told last.
-    pub fn spend(
-        &mut self,
-        now: Mono,
-        clock: &dyn Fn() -> Mono,
-        work: &mut dyn FnMut() -> bool,
-    ) -> Mono {
-        let mut at = now;
-        while at < now + SLICE && at >= self.free_at() && work() {
+    /// time: what the turn did before is not taken off the share.
+    pub fn spend(&mut self, clock: &dyn Fn() -> Mono, work: &mut dyn FnMut() -> bool) {
+        let begin = clock();
+        let mut at = begin;
+        while at < begin + SLICE && at >= self.free_at() && work() {
             let after = clock();
             self.paid_at = self.paid_at.max(at) + after.since(at).saturating_mul(self.part);
             at = after;
         }
-        at
     }
 
     fn burst(&self) -> u64 {
@@ -70,7 +65,7 @@ mod tests {
         let (mut worked, mut longest) = (0, 0);
         while clock.get() < 100_000 {
             let begin = clock.get();
-            share.spend(at(begin), &|| at(clock.get()), &mut || {
+            share.spend(&|| at(clock.get()), &mut || {
                 clock.set(clock.get() + 1);
                 true
             });
@@ -92,7 +87,7 @@ mod tests {
         let clock = Cell::new(0);
         for _ in 0..1000 {
             let mut left = 3;
-            share.spend(at(clock.get()), &|| at(clock.get()), &mut || {
+            share.spend(&|| at(clock.get()), &mut || {
                 clock.set(clock.get() + 1);
                 left -= 1;
                 left > 0

@@ -131,7 +131,7 @@ impl StatusSocket {
         make: &mut dyn FnMut(&mut Cursor, &mut String) -> Piece,
     ) -> usize {
         let (clients, mut begun) = (&mut self.clients, 0);
-        self.share.spend(now, clock, &mut || {
+        self.share.spend(clock, &mut || {
             let Some(place) = clients.iter().position(|client| client.blocked.is_none()) else {
                 return false;
             };

@@ -170,6 +170,9 @@ fn sweep(daemon: &DaemonConfig) {
         // What can't be swept is in nobody's way.
         let _ = disk::sweep(&family.prefix_file);
     }
+    if let Some(metrics) = &daemon.metrics {
+        MetricsFile::sweep(&metrics.directory);
+    }
 }
 
 fn failed(what: &str, error: &std::io::Error) -> String {
