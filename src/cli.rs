@@ -19,13 +19,39 @@ pub enum Command {
     Run(Source),
     Check(Source),
     PrintDefaults,
-    PrintConf { source: Source, json: bool },
-    Test { source: Source, json: bool },
-    Status { source: Source, json: bool },
-    Drain { source: Source, service: String },
-    Undrain { source: Source, service: String },
+    PrintConf {
+        source: Source,
+        json: bool,
+    },
+    Test {
+        source: Source,
+        json: bool,
+    },
+    Status {
+        source: Source,
+        json: bool,
+        what: Shown,
+    },
+    Drain {
+        source: Source,
+        service: String,
+    },
+    Undrain {
+        source: Source,
+        service: String,
+    },
     Version,
     Help,
+}
+
+/// What is shown of the status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    All,
+    /// These services.
+    Services(Vec<String>),
+    /// Counts, and the first services that are not well.
+    Summary,
 }
 
 /// Why the arguments make no command.
@@ -40,7 +66,8 @@ impl fmt::Display for UsageError {
 
 pub const USAGE: &str = "\
 Usage: anycast-healthchecker [-f FILE] [-d DIR | -F FILE]
-                             [-c | -p | -P | -t | -s] [--json]
+                             [-c | -p | -P | -t] [--json]
+       anycast-healthchecker [-f FILE] -s [--json] [--summary | SERVICE ...]
        anycast-healthchecker [-f FILE] [-d DIR | -F FILE]
                              --drain SERVICE | --undrain SERVICE
        anycast-healthchecker -v | -h
@@ -64,7 +91,11 @@ Instead of running:
   -P, --print-conf         print the configuration with defaults applied
   -t, --test               run every enabled check once, now, and print a
                            table; touches neither BIRD nor any file
-  -s, --status             ask the running daemon and print a table
+  -s, --status [SERVICE ...]
+                           ask the running daemon and print a table of all
+                           or these services
+      --summary            with -s: only counts, and the first services
+                           that are down
       --drain SERVICE      make the maintenance_file of a service and wait
                            until the daemon has told BIRD
       --undrain SERVICE    remove that file; the service comes back
@@ -97,16 +128,18 @@ const OLD: [(&str, char); 8] = [
     ("help", 'h'),
 ];
 /// Ours. Those without a short name have one here that nobody can type.
-const NEW: [(&str, char); 5] = [
+const NEW: [(&str, char); 6] = [
     ("test", 't'),
     ("status", 's'),
     ("json", JSON),
     ("drain", DRAIN),
     ("undrain", UNDRAIN),
+    ("summary", SUMMARY),
 ];
 const JSON: char = '\u{1}';
 const DRAIN: char = '\u{2}';
 const UNDRAIN: char = '\u{3}';
+const SUMMARY: char = '\u{4}';
 
 /// What has been asked for so far.
 #[derive(Default)]
@@ -118,6 +151,8 @@ struct Asked {
     test: bool,
     status: bool,
     json: bool,
+    summary: bool,
+    services: Vec<String>,
     drain: Option<String>,
     undrain: Option<String>,
 }
@@ -134,11 +169,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
             Arg::Short(short) => short,
             Arg::Long(long) => resolve(long)?,
             Arg::Value(value) => {
-                let shown = value.to_string_lossy();
-                return Err(UsageError(format!(
-                    "unexpected argument '{}'",
-                    printable(&shown)
-                )));
+                asked.services.push(value.string().map_err(in_words)?);
+                continue;
             }
         };
         match option {
@@ -153,6 +185,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
             't' => asked.test = true,
             's' => asked.status = true,
             JSON => asked.json = true,
+            SUMMARY => asked.summary = true,
             DRAIN => once(&mut asked.drain, name(&mut parser)?, "--drain")?,
             UNDRAIN => once(&mut asked.undrain, name(&mut parser)?, "--undrain")?,
             other => return Err(unknown(&format!("-{other}"))),
@@ -162,9 +195,17 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
 }
 
 fn command(asked: Asked) -> Result<Command, UsageError> {
-    let Asked { source, json, .. } = asked;
+    let Asked {
+        source,
+        json,
+        summary,
+        ..
+    } = asked;
     if source.dir.is_some() && source.service_file.is_some() {
         return refuse("-d and -F exclude each other");
+    }
+    if let Some(value) = asked.services.first().filter(|_| !asked.status) {
+        return refuse(&format!("unexpected argument '{}'", printable(value)));
     }
     if asked.print {
         return Ok(Command::PrintDefaults);
@@ -182,13 +223,24 @@ fn command(asked: Asked) -> Result<Command, UsageError> {
     if json && !(asked.print_conf || asked.test || asked.status) {
         return refuse("--json needs -P, -t or -s");
     }
+    if summary && !asked.status {
+        return refuse("--summary needs -s");
+    }
+    if summary && !asked.services.is_empty() {
+        return refuse("--summary shows no services that are named");
+    }
+    let what = match asked.services.is_empty() {
+        _ if summary => Shown::Summary,
+        true => Shown::All,
+        false => Shown::Services(asked.services),
+    };
     Ok(match (asked.drain, asked.undrain) {
         (Some(service), _) => Command::Drain { source, service },
         (None, Some(service)) => Command::Undrain { source, service },
         (None, None) if asked.check => Command::Check(source),
         (None, None) if asked.print_conf => Command::PrintConf { source, json },
         (None, None) if asked.test => Command::Test { source, json },
-        (None, None) if asked.status => Command::Status { source, json },
+        (None, None) if asked.status => Command::Status { source, json, what },
         (None, None) => Command::Run(source),
     })
 }

@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         Ok(Command::PrintConf { source, json }) => oneshot::print_conf(&source, json),
         Ok(Command::Run(source)) => host::reactor::run(source),
         Ok(Command::Test { source, json }) => oneshot::test(&source, json),
-        Ok(Command::Status { source, json }) => oneshot::status(&source, json),
+        Ok(Command::Status { source, json, what }) => oneshot::status(&source, json, &what),
         Ok(Command::Drain { source, service }) => oneshot::drain(&source, &service, true),
         Ok(Command::Undrain { source, service }) => oneshot::drain(&source, &service, false),
     }

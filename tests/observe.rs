@@ -6,6 +6,8 @@ mod support;
 mod files;
 #[path = "observe/forms.rs"]
 mod forms;
+#[path = "observe/many.rs"]
+mod many;
 #[path = "observe/metrics.rs"]
 mod metrics;
 #[path = "observe/notify.rs"]

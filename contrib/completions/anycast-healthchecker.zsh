@@ -18,6 +18,7 @@ _arguments -s \
   '(-f --file)'{-f,--file=}'[settings of the daemon]:file:_files' \
   '(-d --dir -F --service-file)'{-d,--dir=}'[directory of service checks]:directory:_files -/' \
   '(-d --dir -F --service-file)'{-F,--service-file=}'[one file of service checks]:file:_files' \
+  '--summary[print counts and what is down (with -s)]' \
   '--json[print one JSON document (with -P, -s, -t)]' \
   + '(mode)' \
   {-c,--check}'[validate the configuration]' \

@@ -62,6 +62,22 @@ fn every_command_has_its_words() {
         ),
         ("-s", status(Source::default(), false)),
         ("--json --status", status(Source::default(), true)),
+        (
+            "-s --summary",
+            Command::Status {
+                source: Source::default(),
+                json: false,
+                what: Shown::Summary,
+            },
+        ),
+        (
+            "web -s --json dns",
+            Command::Status {
+                source: Source::default(),
+                json: true,
+                what: Shown::Services(vec!["web".to_string(), "dns".to_string()]),
+            },
+        ),
         ("-s -f a -d b", status(s(), false)),
         (
             "--drain x -f a -d b",
@@ -147,6 +163,11 @@ fn wrong_usage_has_one_line() {
         ("-f a -f b", "-f is given twice"),
         ("--json", "--json needs -P, -t or -s"),
         ("-c --json", "--json needs -P, -t or -s"),
+        ("-t --summary", "--summary needs -s"),
+        (
+            "-s --summary web",
+            "--summary shows no services that are named",
+        ),
         (
             "-c -t",
             "only one of -c, -P, -t, -s, --drain and --undrain can be done at a time",
@@ -188,5 +209,9 @@ fn the_help_fits_a_terminal_and_names_every_option() {
 }
 
 fn status(source: Source, json: bool) -> Command {
-    Command::Status { source, json }
+    Command::Status {
+        source,
+        json,
+        what: Shown::All,
+    }
 }

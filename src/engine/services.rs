@@ -55,6 +55,7 @@ impl Services {
         self.places.iter_mut().flatten()
     }
 
+    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = &Service> {
         self.places.iter().flatten()
     }

@@ -1,5 +1,8 @@
 //! What status, metrics and tests need to see of the engine, borrowed or copied, never more.
+//!
+//! Readers take the services in windows, since a turn of the loop has no time for all of fifty thousand.
 
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,10 +13,60 @@ use crate::config::{Family, ServiceConfig};
 use crate::sorted::Set;
 use crate::time::Mono;
 
+/// Somebody who can be looked at: the engine, and what tests put in its place.
+pub trait Source {
+    /// The present moment, with the services that have these places in the order of the configuration. A place
+    /// means the same service as long as [`Reloads::good`] is the same. `prefixes`: whether they come with what is
+    /// said of each of their prefixes, which takes most of the time.
+    fn window(&self, places: Range<usize>, prefixes: bool) -> Snapshot<'_>;
+    /// All services in a few words. `most`: how many are shown of those that are not well.
+    fn overview(&self, now: Mono, most: usize) -> Overview<'_>;
+}
+
+#[derive(Clone, Debug)]
+pub struct Overview<'a> {
+    pub counts: Counts,
+    /// The first that are down or overdue.
+    pub ill: Vec<ServiceView<'a>>,
+}
+
+/// How many services are in which state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub services: u64,
+    pub up: u64,
+    pub down: u64,
+    pub unknown: u64,
+    pub disabled: u64,
+    /// Of those that are down: under maintenance.
+    pub maintenance: u64,
+    /// Of those that are unknown: a verdict should have come long ago.
+    pub overdue: u64,
+}
+
+impl Counts {
+    pub fn add(&mut self, status: Status, maintenance: bool, overdue: bool) {
+        self.services += 1;
+        match status {
+            Status::Up => self.up += 1,
+            Status::Down => {
+                self.down += 1;
+                self.maintenance += u64::from(maintenance);
+            }
+            Status::Unknown => {
+                self.unknown += 1;
+                self.overdue += u64::from(overdue);
+            }
+            Status::Disabled => self.disabled += 1,
+        }
+    }
+}
+
 /// The engine at one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot<'a> {
     pub started: Mono,
+    /// Those that were asked for.
     pub services: Vec<ServiceView<'a>>,
     /// Enabled families only.
     pub families: Vec<FamilyView<'a>>,
@@ -33,9 +86,10 @@ pub struct ServiceView<'a> {
     pub maintenance: bool,
     /// When it came into this status.
     pub since: Mono,
-    /// For each prefix of the service: assigned to the interface? `None` if that is not looked at.
+    /// For each prefix of the service, if that was asked for: assigned to the interface? `None` if that is not
+    /// looked at.
     pub assigned: Vec<Option<bool>>,
-    /// For each prefix of the service: does the prefix file on disk announce it?
+    /// The same: does the prefix file on disk announce it?
     pub advertised: Vec<bool>,
     pub last: Option<LastRun<'a>>,
     /// `None`: no run is planned (disabled, no address).

@@ -21,6 +21,7 @@ mod found;
 mod routing;
 mod schedule;
 mod simulate;
+mod windows;
 
 pub use fixture::{config, net, service, world};
 

@@ -1,16 +1,25 @@
 //! The engine as a [`Snapshot`], for whoever looks at it from outside.
 
+use std::ops::Range;
+use std::time::Duration;
+
 use super::routes::Channel;
 use super::service::{Service, State};
-use super::snapshot::{FamilyView, ServiceView, Snapshot};
+use super::snapshot::{Counts, FamilyView, Overview, ServiceView, Snapshot, Source};
 use super::vocab::Status;
-use super::{Engine, Family, Obstacle, ServiceId};
+use super::{Engine, Family, Obstacle};
+use crate::config::ServiceConfig;
+use crate::time::Mono;
 
-impl Engine {
-    pub fn snapshot(&self) -> Snapshot<'_> {
-        let mut services = Vec::with_capacity(self.services.order.len());
-        for id in &self.services.order {
-            services.extend(self.view(*id));
+impl Source for Engine {
+    fn window(&self, places: Range<usize>, prefixes: bool) -> Snapshot<'_> {
+        let order = &self.services.order;
+        let end = places.end.min(order.len());
+        let ids = order.get(places.start..end).unwrap_or_default();
+        let mut services = Vec::with_capacity(ids.len());
+        for id in ids {
+            let service = self.services.get(*id);
+            services.extend(service.map(|service| self.view(service, prefixes)));
         }
         let mut families = Vec::new();
         for family in Family::ALL {
@@ -31,10 +40,39 @@ impl Engine {
         }
     }
 
-    /// The status of each service, and whether it is under maintenance: a look that costs next to nothing.
-    pub fn states(&self) -> impl Iterator<Item = (Status, bool)> {
-        let services = self.services.iter();
-        services.map(|service| (service.status(), service.maintenance))
+    fn overview(&self, now: Mono, most: usize) -> Overview<'_> {
+        let splay = self.daemon.splay_startup.unwrap_or_default();
+        let mut overview = Overview {
+            counts: Counts::default(),
+            ill: Vec::new(),
+        };
+        for id in &self.services.order {
+            let Some(service) = self.services.get(*id) else {
+                continue;
+            };
+            let status = service.status();
+            let overdue = status == Status::Unknown
+                && now.since(service.since()) > splay + verdict_within(&service.config);
+            overview.counts.add(status, service.maintenance, overdue);
+            if overview.ill.len() < most && (status == Status::Down || overdue) {
+                overview.ill.push(self.view(service, true));
+            }
+        }
+        overview
+    }
+}
+
+/// When the first verdict is there at the latest, from the first run on.
+fn verdict_within(config: &ServiceConfig) -> Duration {
+    let runs = config.rise.max(config.fall);
+    (config.interval + config.timeout).saturating_mul(runs)
+}
+
+impl Engine {
+    /// All of it, for tests.
+    #[cfg(test)]
+    pub fn snapshot(&self) -> Snapshot<'_> {
+        self.window(0..usize::MAX, true)
     }
 
     /// Whether some prefix file, or its BIRD, cannot be made to say what the checks ask for.
@@ -45,20 +83,22 @@ impl Engine {
         views.any(|view| view.trouble.is_some())
     }
 
-    fn view(&self, id: ServiceId) -> Option<ServiceView<'_>> {
-        let service: &Service = self.services.get(id)?;
+    fn view<'a>(&'a self, service: &'a Service, prefixes: bool) -> ServiceView<'a> {
         let config = &service.config;
+        let of_prefixes = match prefixes {
+            true => &config.prefixes[..],
+            false => &[],
+        };
         let looked_at = !config.ip_check_disabled && service.state() != State::Disabled;
         let assigned = |prefix| looked_at.then(|| self.addresses.covers(&config.interface, prefix));
-        Some(ServiceView {
+        ServiceView {
             config,
             status: service.status(),
             reason: service.reason(),
             maintenance: service.maintenance,
             since: service.since(),
-            assigned: config.prefixes.iter().map(assigned).collect(),
-            advertised: config
-                .prefixes
+            assigned: of_prefixes.iter().map(assigned).collect(),
+            advertised: of_prefixes
                 .iter()
                 .map(|prefix| self.routes.advertises(prefix))
                 .collect(),
@@ -68,7 +108,7 @@ impl Engine {
             state_value: service.state_value(),
             duration: service.duration(),
             counters: service.counters(),
-        })
+        }
     }
 
     fn family_view(&self, family: Family) -> Option<FamilyView<'_>> {

@@ -13,16 +13,20 @@ use std::thread;
 use std::time::Duration;
 
 use super::drain::{self, Answer, Means, Observed, Outcome, Report};
+use super::reading;
+use super::status_socket::{self, Extent, Limits};
 use super::sys::clock;
-use super::{reading, status_socket};
 use crate::config::document::Document as Settings;
 use crate::config::load::Source;
 use crate::config::lookup::{self, Drainable};
 use crate::render::status::{self, Document, ServiceDoc};
 
-/// How long the daemon may take for each step of an answer. It answers within milliseconds, but a host in
-/// trouble is when it is asked.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the daemon may take for each step of an answer, and for all of it. It answers within milliseconds,
+/// or within seconds if it has 50,000 services; but a host in trouble is when it is asked.
+const LIMITS: Limits = Limits {
+    step: Duration::from_secs(5),
+    whole: Duration::from_secs(30),
+};
 
 /// What the daemon said.
 pub struct Told {
@@ -32,9 +36,9 @@ pub struct Told {
 }
 
 /// Asks the daemon; the error says why there is no answer, and what to do.
-pub fn status(source: &Source) -> Result<Told, String> {
+pub fn status(source: &Source, extent: Extent) -> Result<Told, String> {
     // The service files can't say it better, and there may be a thousand of them.
-    ask(&trusted(&reading::settings(source)))
+    ask(extent, &trusted(&reading::settings(source)))
 }
 
 /// What came of draining or undraining.
@@ -50,7 +54,7 @@ pub fn drain(settings: &Settings, service: &str, on: bool) -> Result<Drained, St
     let Drainable { file, others } = lookup::drainable(settings, service)?;
     let trusted = trusted(settings);
     let means = Means {
-        ask: &mut || answer(ask(&trusted), service),
+        ask: &mut || answer(ask(Extent::Whole, &trusted), service),
         clock: &|| clock::now().mono,
         pause: &mut thread::sleep,
     };
@@ -94,8 +98,9 @@ fn owner(path: &Path) -> Option<u32> {
     found.is_file().then(|| found.uid())
 }
 
-fn ask(trusted: &[u32]) -> Result<Told, String> {
-    let bytes = status_socket::ask(PATIENCE, trusted).map_err(|no_answer| no_answer.words())?;
+fn ask(extent: Extent, trusted: &[u32]) -> Result<Told, String> {
+    let bytes = status_socket::ask(extent, LIMITS, trusted);
+    let bytes = bytes.map_err(|no_answer| no_answer.words())?;
     let unreadable = |cause: String| {
         format!("no daemon answers: what came is {cause}; is it of a very different version?")
     };

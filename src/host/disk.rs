@@ -29,22 +29,10 @@ const LINKS_MAX: usize = 40;
 /// Bytes of a file's name that its temporary file repeats, so that the whole stays below 255.
 const NAME_MAX: usize = 200;
 
-/// Replaces the file at `path`, or makes it, without waiting for the disk, with content that is `write`n piece by piece:
-/// for what is soon written again, such as metrics.
-pub fn replace_fast(
-    path: &Path,
-    write: &mut dyn FnMut(&mut File) -> io::Result<()>,
-) -> io::Result<()> {
-    let target = resolve(path)?;
-    put(&target, write, Durable::No)
-        .map(drop)
-        .map_err(|error| failed("write", &target, &error))
-}
-
 /// Replaces what stands at `path` itself, without waiting for the disk: a link is not followed but
 /// overwritten.
 pub fn replace_here(path: &Path, content: &[u8]) -> io::Result<()> {
-    put(path, &mut |file| file.write_all(content), Durable::No)
+    put(path, content, Durable::No)
         .map(drop)
         .map_err(|error| failed("write", path, &error))
 }
@@ -57,29 +45,10 @@ enum Durable {
 }
 
 /// Replaces `target` as a whole by way of a temporary file. What could not be kept of the old one comes back.
-fn put(
-    target: &Path,
-    write: &mut dyn FnMut(&mut File) -> io::Result<()>,
-    durable: Durable,
-) -> io::Result<attributes::Kept> {
-    let old = existing(target)?;
-    let temporary = temporary_name(target);
-    let mut file = create_temporary(&temporary).map_err(|error| {
-        let what = "no temporary file can be made in its directory: ";
-        in_words(&error, what, "")
-    })?;
-    let old = old.as_ref().map(|old| (target, old));
-    let result = fill(&mut file, write, old, durable).and_then(|kept| {
-        fs::rename(&temporary, target)
-            .map_err(|error| in_words(&error, "no new file can take its place: ", ""))?;
-        Ok(kept)
-    });
-    if result.is_err() {
-        // It is swept at the next start if even this fails.
-        let _ = fs::remove_file(&temporary);
-    }
-    // Whether the new name outlives a power cut is not waited for: either file is whole, and checks decide anew.
-    result
+fn put(target: &Path, content: &[u8], durable: Durable) -> io::Result<attributes::Kept> {
+    let mut new = Replacement::of(target)?;
+    new.file.write_all(content)?;
+    new.put(durable)
 }
 
 /// What is at `target` and would be replaced: nothing, or a regular file. A link is replaced as well, but has nothing
@@ -94,19 +63,74 @@ fn existing(target: &Path) -> io::Result<Option<Metadata>> {
     }
 }
 
-fn fill(
-    file: &mut File,
-    write: &mut dyn FnMut(&mut File) -> io::Result<()>,
-    old: Option<(&Path, &Metadata)>,
-    durable: Durable,
-) -> io::Result<attributes::Kept> {
-    write(file)?;
-    let kept = attributes::keep(file, old)?;
-    if durable == Durable::Yes {
-        kept.readable()?;
-        sync(file)?;
+/// What is to take the place of a file, while it is written piece by piece. It is gone if it is not put there.
+#[derive(Debug)]
+pub struct Replacement {
+    target: PathBuf,
+    temporary: PathBuf,
+    file: File,
+    /// The file that is replaced.
+    old: Option<Metadata>,
+    done: bool,
+}
+
+impl Replacement {
+    /// Of the file that is meant by `path`.
+    pub fn begin(path: &Path) -> io::Result<Replacement> {
+        let target = resolve(path)?;
+        Replacement::of(&target).map_err(|error| failed("write", &target, &error))
     }
-    Ok(kept)
+
+    fn of(target: &Path) -> io::Result<Replacement> {
+        let old = existing(target)?;
+        let temporary = temporary_name(target);
+        let file = create_temporary(&temporary).map_err(|error| {
+            let what = "no temporary file can be made in its directory: ";
+            in_words(&error, what, "")
+        })?;
+        Ok(Replacement {
+            target: target.to_path_buf(),
+            temporary,
+            file,
+            old,
+            done: false,
+        })
+    }
+
+    pub fn write(&mut self, content: &[u8]) -> io::Result<()> {
+        let written = self.file.write_all(content);
+        written.map_err(|error| failed("write", &self.target, &error))
+    }
+
+    /// Puts it there without waiting for the disk: what is soon written again, such as metrics.
+    pub fn commit(self) -> io::Result<()> {
+        let target = self.target.clone();
+        let put = self.put(Durable::No).map(drop);
+        put.map_err(|error| failed("write", &target, &error))
+    }
+
+    // Whether the new name outlives a power cut is not waited for: either file is whole, and checks decide anew.
+    fn put(mut self, durable: Durable) -> io::Result<attributes::Kept> {
+        let old = self.old.as_ref().map(|old| (self.target.as_path(), old));
+        let kept = attributes::keep(&self.file, old)?;
+        if durable == Durable::Yes {
+            kept.readable()?;
+            sync(&self.file)?;
+        }
+        fs::rename(&self.temporary, &self.target)
+            .map_err(|error| in_words(&error, "no new file can take its place: ", ""))?;
+        self.done = true;
+        Ok(kept)
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        if !self.done {
+            // It is swept at the next start if even this fails.
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
 }
 
 fn sync(file: &File) -> io::Result<()> {
@@ -153,17 +177,17 @@ fn hidden_name(target: &Path, ending: &str) -> PathBuf {
 /// Makes ready what [`replace_prefix_file`] needs: removes the temporary files that killed predecessors left for `path`,
 /// and reserves room for a withdrawal. To be called by the only instance.
 pub fn prepare(path: &Path) -> io::Result<()> {
-    let target = resolve(path)?;
     // What can't be swept is in nobody's way.
-    let _ = sweep(&target);
-    reserve::make(&target)
+    let _ = sweep(path);
+    reserve::make(&resolve(path)?)
 }
 
-/// Returns how many were removed.
-fn sweep(target: &Path) -> io::Result<usize> {
-    let prefix = temporary_prefix(target);
+/// Removes the temporary files that killed predecessors left for `path`; returns how many.
+pub fn sweep(path: &Path) -> io::Result<usize> {
+    let target = resolve(path)?;
+    let prefix = temporary_prefix(&target);
     let mut removed = 0;
-    for entry in fs::read_dir(directory_of(target))? {
+    for entry in fs::read_dir(directory_of(&target))? {
         let entry = entry?;
         let name = entry.file_name();
         let pid = name

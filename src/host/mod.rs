@@ -14,11 +14,13 @@ pub mod instance;
 pub mod job;
 pub mod log;
 pub mod maintenance;
+mod metrics_file;
 pub mod news;
 pub mod notify;
 pub mod probe;
 pub mod reactor;
 pub mod reading;
+mod share;
 pub mod status_socket;
 pub mod sys;
 #[cfg(test)]

@@ -14,7 +14,6 @@ mod troubles;
 mod voice;
 
 use std::collections::VecDeque;
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -22,20 +21,22 @@ use super::addresses::Watch;
 use super::bird_socket::Conversation;
 use super::instance::Instance;
 use super::job::Jobs;
+use super::maintenance;
+use super::metrics_file::MetricsFile;
+use super::news::Calm;
 use super::notify::Notify;
 use super::status_socket::StatusSocket;
 use super::sys::clock;
 use super::sys::poll::{Interest, PollSet, Slot};
 use super::sys::signal::SignalFd;
-use super::{disk, maintenance};
 use crate::config::load::Source;
 use crate::config::{Config, DaemonConfig, Level};
 use crate::engine::Engine;
 use crate::engine::notice::{Notice, What};
-use crate::engine::snapshot::HostCounters;
+use crate::engine::snapshot::{HostCounters, Source as _};
 use crate::engine::vocab::{Event, JobId};
 use crate::render::bird_reply::ReplyReader;
-use crate::render::{metrics, status, table};
+use crate::render::table;
 use crate::sorted::Map;
 use crate::time::{Mono, Now};
 use slow_turns::SlowTurns;
@@ -95,6 +96,7 @@ pub struct Reactor {
     addresses_retry: Option<Mono>,
     maintenance: maintenance::Watch,
     status: StatusSocket,
+    metrics: MetricsFile,
     notify: Notify,
     watchdog_at: Option<Mono>,
     voice: Voice,
@@ -105,6 +107,7 @@ pub struct Reactor {
     instance: Instance,
     counters: HostCounters,
     troubles: Troubles,
+    calm: Calm,
     /// What this turn handled, for the report of a slow one.
     handled: Handled,
     slow_turns: SlowTurns,
@@ -150,6 +153,7 @@ impl Reactor {
             self.handled = Handled::default();
             self.collect(&set, &slots);
             self.finish_turn();
+            self.tell_readers();
             self.now = clock::now();
             self.report_turn(begin);
         }
@@ -207,6 +211,8 @@ impl Reactor {
             self.engine.next_deadline(now),
             self.voice.next_deadline(),
             self.status.next_deadline(now),
+            self.metrics.next_deadline(),
+            self.calm.next_deadline(),
             self.notify.next_deadline(),
             self.maintenance.next_rescan(),
             self.addresses_retry,
@@ -236,7 +242,7 @@ impl Reactor {
             self.take_maintenance(seen);
         }
         if slots.status.iter().any(|slot| set.ready(*slot)) {
-            self.answer_status();
+            self.status.ready(self.now.mono);
         }
         self.do_what_is_due();
         self.work_off();
@@ -308,7 +314,8 @@ impl Reactor {
             self.resolve(&host, port);
         }
         if std::mem::take(&mut self.status_changed) {
-            let mut line = table::counts_line(&status::summary(&mut self.engine.states()));
+            let counts = self.engine.overview(self.now.mono, 0).counts;
+            let mut line = table::counts_line(&counts.into());
             if self.engine.has_trouble() {
                 line.push_str("; BIRD does not have what the checks ask for");
             }
@@ -322,7 +329,8 @@ impl Reactor {
         news.append(&mut self.troubles.take_news());
         news.append(&mut self.maintenance.take_news());
         news.append(&mut self.status.take_news());
-        for item in news {
+        for item in self.calm.pass(self.now.mono, news) {
+            super::log::say_news(&item);
             self.say(What::from(item));
         }
     }
@@ -361,20 +369,30 @@ impl Reactor {
         }
     }
 
-    fn write_metrics(&mut self, alive: bool) {
-        let Some(config) = &self.daemon.metrics else {
-            return;
-        };
-        self.handled.files += 1;
-        let path = config.directory.join(METRICS_FILE);
-        let (snapshot, counters) = (self.engine.snapshot(), self.count());
-        let when = (self.now, alive);
-        let written = disk::replace_fast(&path, &mut |file| {
-            metrics::metrics(&snapshot, &counters, when, &mut |piece| {
-                file.write_all(piece)
-            })
+    /// What costs as much as there are services, in slices, when everything else is done.
+    fn tell_readers(&mut self) {
+        let clock = || clock::now().mono;
+        let (engine, host, now) = (&self.engine, self.count(), self.now);
+        let who = (now, std::process::id());
+        self.handled.documents += self.status.serve(now.mono, &clock, &mut |cursor, text| {
+            cursor.next(engine, &host, who, text)
         });
-        match written {
+        let Some(config) = &self.daemon.metrics else {
+            return self.metrics.give_up();
+        };
+        let written = self
+            .metrics
+            .advance(&config.directory, &clock, &mut |cursor, text| {
+                cursor.next(engine, &host, (now, true), text)
+            });
+        if let Some(outcome) = written {
+            self.metrics_written(outcome);
+        }
+    }
+
+    fn metrics_written(&mut self, outcome: std::io::Result<()>) {
+        self.handled.files += 1;
+        match outcome {
             Ok(()) => self.troubles.metrics.works(self.now.mono),
             Err(error) => {
                 self.counters.metrics_failures += 1;
@@ -387,7 +405,13 @@ impl Reactor {
 
     /// The orderly end: what the others read says that nobody is there any more.
     fn leave(mut self) -> ExitCode {
-        self.write_metrics(false);
+        if let Some(config) = &self.daemon.metrics {
+            let (engine, host, when) = (&self.engine, self.count(), (self.now, false));
+            let written = self.metrics.finish(&config.directory, &mut |cursor, text| {
+                cursor.next(engine, &host, when, text)
+            });
+            self.metrics_written(written);
+        }
         self.tell_news();
         drop(self.jobs);
         if let Err(cause) = self.instance.release(self.bird_knows) {
@@ -396,6 +420,3 @@ impl Reactor {
         ExitCode::SUCCESS
     }
 }
-
-/// The name that the reference gives it.
-const METRICS_FILE: &str = "anycast_healthchecker.prom";

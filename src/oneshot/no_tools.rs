@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::{USAGE_STATUS, refuse};
+use crate::cli::Shown;
 use crate::config::load::Source;
 
 /// `-t`.
@@ -11,7 +12,7 @@ pub fn test(_: &Source, _json: bool) -> ExitCode {
 }
 
 /// `-s`. The daemon answers all the same.
-pub fn status(_: &Source, _json: bool) -> ExitCode {
+pub fn status(_: &Source, _json: bool, _what: &Shown) -> ExitCode {
     no(
         "--status",
         "read the socket: socat -u ABSTRACT-CONNECT:anycast-healthchecker.status -",

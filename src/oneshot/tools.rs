@@ -4,8 +4,10 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use super::{err, out, out_with, refuse, say_all, valid};
+use crate::cli::Shown;
 use crate::config::Level;
 use crate::config::load::Source;
+use crate::host::status_socket::Extent;
 use crate::host::sys::terminal;
 use crate::host::{client, reading, trial};
 use crate::render::{status as document, table, test_report};
@@ -44,20 +46,38 @@ pub fn test(source: &Source, json: bool) -> ExitCode {
     out_with(&text, test_report::exit_code(&rows))
 }
 
-/// `-s`: 0 if every enabled service is up, 1 if not, 3 if no daemon answers.
-pub fn status(source: &Source, json: bool) -> ExitCode {
-    let told = match client::status(source) {
+/// `-s`: 0 if every enabled service that is shown is up, 1 if not, 3 if no daemon answers.
+pub fn status(source: &Source, json: bool, what: &Shown) -> ExitCode {
+    let extent = match what {
+        Shown::Summary => Extent::Head,
+        Shown::All | Shown::Services(_) => Extent::Whole,
+    };
+    let mut told = match client::status(source, extent) {
         Ok(told) => told,
         Err(cause) => {
             refuse(&cause);
             return ExitCode::from(NO_DAEMON_STATUS);
         }
     };
-    let text = match json {
-        true => told.text,
-        false => table::status(&told.document, screen()),
+    let document = &mut told.document;
+    let mut code = document::exit_code(document);
+    if let Shown::Services(names) = what {
+        code = u8::from(!document::choose(document, names));
+        for name in names {
+            if !document.services.iter().any(|known| known.name == *name) {
+                let cause = format!("the running daemon has no service {name}");
+                refuse(&cause);
+                code = 1;
+            }
+        }
+    }
+    let text = match (json, what) {
+        (true, Shown::Services(_)) => document::to_json(document),
+        (true, _) => told.text,
+        (false, Shown::Summary) => table::summary(document, screen()),
+        (false, _) => table::status(document, screen()),
     };
-    out_with(&text, document::exit_code(&told.document))
+    out_with(&text, code)
 }
 
 /// `--drain`, or `--undrain` if not `on`.

@@ -19,3 +19,13 @@ pub mod words;
 
 #[cfg(test)]
 mod sample;
+
+/// What has come of asking for the next piece of a text that is made piece by piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// There are more.
+    More,
+    Last,
+    /// A reload came in between: this text does not go on.
+    Outdated,
+}

@@ -1,5 +1,6 @@
 //! A small world for the tests of this wing: services in every state, both families, fixed clocks.
 
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use ipnetwork::IpNetwork;
 use crate::config::fixture::service_config;
 use crate::config::{CommandLine, Family, ServiceConfig};
 use crate::engine::snapshot::{
-    CustomCounters, FamilyCounters, FamilyView, HostCounters, Reloads, ServiceCounters,
-    ServiceView, Snapshot,
+    Counts, CustomCounters, FamilyCounters, FamilyView, HostCounters, Overview, Reloads,
+    ServiceCounters, ServiceView, Snapshot, Source,
 };
 use crate::engine::vocab::{LastRun, Obstacle, Reason, Refusal, Status, Verdict};
 use crate::sorted::Set;
@@ -66,6 +67,38 @@ pub struct World {
     pub services: Vec<(Rc<ServiceConfig>, Option<LastRun<'static>>)>,
     written: [Set<IpNetwork>; 2],
     trouble: Obstacle,
+    /// How often all services are there, for a large world.
+    pub times: usize,
+    pub reloads: u64,
+}
+
+impl Source for World {
+    fn window(&self, places: Range<usize>, prefixes: bool) -> Snapshot<'_> {
+        let mut snapshot = self.snapshot();
+        let services = std::mem::take(&mut snapshot.services);
+        let services = services.into_iter().skip(places.start).take(places.len());
+        snapshot.services = services.collect();
+        for view in snapshot.services.iter_mut().filter(|_| !prefixes) {
+            view.assigned.clear();
+            view.advertised.clear();
+        }
+        snapshot
+    }
+
+    fn overview(&self, _: Mono, most: usize) -> Overview<'_> {
+        let services = self.views();
+        let mut counts = Counts::default();
+        for view in &services {
+            counts.add(view.status, view.maintenance, false);
+        }
+        let ill = services
+            .into_iter()
+            .filter(|view| view.status == Status::Down);
+        Overview {
+            counts,
+            ill: ill.take(most).collect(),
+        }
+    }
 }
 
 fn last(verdict: Verdict, micros: u64, first_line: &'static str) -> Option<LastRun<'static>> {
@@ -114,6 +147,8 @@ pub fn world() -> World {
         services,
         written: [v4.into_iter().map(net).collect(), Set::new()],
         trouble: Obstacle::Bird(Refusal::Said("x.conf:1:1 syntax error".to_string())),
+        times: 1,
+        reloads: 2,
     }
 }
 
@@ -137,7 +172,7 @@ impl World {
         }
     }
 
-    pub fn snapshot(&self) -> Snapshot<'_> {
+    fn views(&self) -> Vec<ServiceView<'_>> {
         let mut services: Vec<ServiceView> = (0..self.services.len())
             .map(|index| self.view(index))
             .collect();
@@ -177,13 +212,17 @@ impl World {
         down(&mut services[4], Reason::Maintenance, 0);
         services[4].maintenance = true;
         out_of_service(&mut services);
+        (0..self.times).flat_map(|_| services.clone()).collect()
+    }
+
+    pub fn snapshot(&self) -> Snapshot<'_> {
         Snapshot {
             started: at(0.0),
-            services,
+            services: self.views(),
             families: vec![self.family(Family::V4), self.family(Family::V6)],
             customs: CustomCounters { done: 3, failed: 1 },
             reloads: Reloads {
-                good: 2,
+                good: self.reloads,
                 refused: 1,
                 last_good: at(100.0),
             },

@@ -1,87 +1,97 @@
 //! The status document: what `--status --json` prints, and what the table of `--status` is made from.
 //!
-//! The daemon makes it from a snapshot and sends it over the status socket; the client, which may be of
-//! another version, reads it back. So every number has its unit in its name, every moment stands there
+//! The daemon makes it piece by piece ([`Cursor`]) and sends it over the status socket; the client, which may
+//! be of another version, reads it back. So every number has its unit in its name, every moment stands there
 //! twice, for people and for programs, and a field that is new to the reader is passed over. Services stand
-//! in the order of the configuration; bringing the ill ones to the front is the table's business.
+//! last, in the order of the configuration: a reader who wants no more than the head stops before them. To
+//! bring those to the front that are not well is the table's business.
 
 use std::time::Duration;
 
-use super::json::{self, Fields, Many, Pass};
+use super::json::{self, Fields};
 use super::metrics::family_word;
-use super::{date, record, words};
-use crate::engine::snapshot::{FamilyView, HostCounters, ServiceView, Snapshot};
+use super::{Piece, date, record, words};
+use crate::engine::snapshot::{Counts, FamilyView, HostCounters, ServiceView, Source};
 use crate::engine::vocab::{Reason, Status, Verdict};
 use crate::time::{Mono, Now};
 
 mod document;
 mod shape;
 
-/// Bytes that a service with one prefix adds, and those of everything else: they size the first allocation.
-const BYTES_PER_SERVICE: usize = 600;
-const BYTES_FIXED: usize = 2000;
+/// Services that make a piece, some 30 kB of text, in a fraction of a millisecond.
+const WINDOW: usize = 50;
+/// Services that the head shows of those that are not well.
+const MOST_PROBLEMS: usize = 20;
+/// What stands before the first service and nowhere else: in a string the quotes would be escaped.
+const SERVICES: &str = ",\"services\":[";
+/// What stands behind the last one.
+const END: &str = "]}\n";
 
 pub use document::*;
 
-/// The document as JSON on one line, which ends with a newline.
-pub fn json(snapshot: &Snapshot, host: &HostCounters, now: Now, pid: u32) -> String {
-    let mut page = Page {
-        head: head(snapshot, host, now, pid),
-        services: Services {
-            views: &snapshot.services,
-            now,
-            current: ServiceDoc::default(),
-        },
-    };
-    let mut out = String::with_capacity(BYTES_FIXED + snapshot.services.len() * BYTES_PER_SERVICE);
-    write(&mut out, &mut page);
-    out
+/// Where in the document the next piece begins: at the head if there is no place yet, else at that of a service.
+#[derive(Clone, Debug, Default)]
+pub struct Cursor {
+    next: Option<usize>,
+    /// The configuration that the places are those of.
+    reloads: u64,
+}
+
+impl Cursor {
+    /// Appends the next piece of the document, which is JSON on one line that ends with a newline. The head and
+    /// each service are as they are now.
+    pub fn next(
+        &mut self,
+        source: &dyn Source,
+        host: &HostCounters,
+        (now, pid): (Now, u32),
+        out: &mut String,
+    ) -> Piece {
+        let Some(first) = self.next else {
+            let mut head = head(source, host, now, pid);
+            json::write(out, &mut head);
+            out.truncate(out.len() - "]}".len());
+            self.reloads = head.config.reloads;
+            self.next = Some(0);
+            return Piece::More;
+        };
+        let snapshot = source.window(first..first + WINDOW, true);
+        if snapshot.reloads.good != self.reloads {
+            return Piece::Outdated;
+        }
+        for (index, view) in snapshot.services.iter().enumerate() {
+            if first + index > 0 {
+                out.push(',');
+            }
+            json::write(out, &mut service(view, now));
+        }
+        self.next = Some(first + WINDOW);
+        if snapshot.services.len() == WINDOW {
+            return Piece::More;
+        }
+        out.push_str(END);
+        Piece::Last
+    }
+}
+
+/// The document without its services, if `text` has come so far.
+pub fn without_services(text: &[u8]) -> Option<Vec<u8>> {
+    let mark = SERVICES.as_bytes();
+    let at = text.windows(mark.len()).position(|part| part == mark)?;
+    Some([&text[..at + mark.len()], END.as_bytes()].concat())
+}
+
+/// Whether it is the beginning of a document that goes on.
+pub fn is_cut(text: &[u8]) -> bool {
+    text.starts_with(b"{\"program\":") && !text.ends_with(END.as_bytes())
 }
 
 /// Any document as JSON on one line, harmless to a terminal.
 pub fn to_json(document: &mut dyn Fields) -> String {
     let mut out = String::new();
-    write(&mut out, document);
-    out
-}
-
-fn write(out: &mut String, document: &mut dyn Fields) {
-    json::write(out, document);
+    json::write(&mut out, document);
     out.push('\n');
-}
-
-/// The document of the daemon. Ten thousand services are written one by one, not put together first.
-struct Page<'a> {
-    head: Document,
-    services: Services<'a>,
-}
-
-impl Fields for Page<'_> {
-    fn fields(&mut self, pass: &mut dyn Pass) {
-        self.head.fields_with(&mut self.services, pass);
-    }
-}
-
-/// The services of a snapshot, of which one at a time is a document.
-struct Services<'a> {
-    views: &'a [ServiceView<'a>],
-    now: Now,
-    current: ServiceDoc,
-}
-
-impl Many for Services<'_> {
-    fn clear(&mut self) {
-        self.views = &[];
-    }
-
-    fn add(&mut self) -> &mut dyn Fields {
-        &mut self.current
-    }
-
-    fn at(&mut self, index: usize) -> Option<&mut dyn Fields> {
-        self.current = service(self.views.get(index)?, self.now);
-        Some(&mut self.current)
-    }
+    out
 }
 
 /// The document out of what came from the status socket. Anybody can have bound its name while no daemon
@@ -97,16 +107,26 @@ pub fn parse(text: &str) -> Result<Document, String> {
 
 /// 0 if every service that is not disabled is up, else 1.
 pub fn exit_code(document: &Document) -> u8 {
+    let counts = &document.summary;
+    u8::from(counts.up + counts.disabled != counts.services)
+}
+
+/// Leaves these services in the document; whether each that is not disabled is up.
+pub fn choose(document: &mut Document, names: &[String]) -> bool {
+    document
+        .services
+        .retain(|service| names.contains(&service.name));
     let well = |service: &ServiceDoc| matches!(service.status.as_str(), "up" | "disabled");
-    u8::from(!document.services.iter().all(well))
+    document.services.iter().all(well)
 }
 
 /// Everything but the services.
-fn head(snapshot: &Snapshot, host: &HostCounters, now: Now, pid: u32) -> Document {
+fn head(source: &dyn Source, host: &HostCounters, now: Now, pid: u32) -> Document {
+    let snapshot = source.window(0..0, false);
+    let overview = source.overview(now.mono, MOST_PROBLEMS);
     let (started, started_unix) = moment(snapshot.started, now);
     let (loaded, loaded_unix) = moment(snapshot.reloads.last_good, now);
-    let services = snapshot.services.iter();
-    let mut states = services.map(|view| (view.status, view.maintenance));
+    let problems = overview.ill.iter();
     Document {
         program: record::PROGRAM.to_string(),
         version: env!("CARGO_PKG_VERSION").to_string(),
@@ -114,9 +134,8 @@ fn head(snapshot: &Snapshot, host: &HostCounters, now: Now, pid: u32) -> Documen
         started,
         started_unix,
         uptime_ms: millis(now.mono.since(snapshot.started)),
-        summary: summary(&mut states),
+        summary: overview.counts.into(),
         families: snapshot.families.iter().map(family).collect(),
-        services: Vec::new(),
         checks_running: snapshot.running as u64,
         checks_waiting: snapshot.waiting as u64,
         config: ConfigDoc {
@@ -128,6 +147,8 @@ fn head(snapshot: &Snapshot, host: &HostCounters, now: Now, pid: u32) -> Documen
         log_lines_dropped: host.log_lines_dropped,
         metrics_write_failures: host.metrics_failures,
         history_write_failures: host.history_failures,
+        problems: problems.map(|view| service(view, now)).collect(),
+        services: Vec::new(),
     }
 }
 
@@ -145,22 +166,27 @@ fn micros(span: Duration) -> u64 {
     span.as_micros() as u64
 }
 
-/// How many services are in which state: for each its status, and whether it is under maintenance.
-pub fn summary(states: &mut dyn Iterator<Item = (Status, bool)>) -> Summary {
-    let mut summary = Summary::default();
-    for (status, maintenance) in states {
-        summary.services += 1;
-        match status {
-            Status::Up => summary.up += 1,
-            Status::Down => {
-                summary.down += 1;
-                summary.maintenance += u64::from(maintenance);
-            }
-            Status::Unknown => summary.unknown += 1,
-            Status::Disabled => summary.disabled += 1,
+impl From<Counts> for Summary {
+    fn from(counts: Counts) -> Summary {
+        let Counts {
+            services,
+            up,
+            down,
+            unknown,
+            disabled,
+            maintenance,
+            overdue,
+        } = counts;
+        Summary {
+            services,
+            up,
+            down,
+            unknown,
+            disabled,
+            maintenance,
+            overdue,
         }
     }
-    summary
 }
 
 fn family(view: &FamilyView) -> FamilyDoc {
@@ -256,3 +282,5 @@ pub fn result_word(verdict: Verdict) -> &'static str {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub use tests::sample_json;

@@ -90,22 +90,35 @@ fn cut(text: &str, bytes: usize) -> String {
     }
 }
 
-/// The object in at most `bytes` bytes: with less of the message, and if that is not enough, of the name.
+/// The object in at most `bytes` bytes: with as much of the message as fits, and if nothing of it does, of the name.
 fn json_within(record: &Record, bytes: usize) -> String {
-    let whole = record::json(record);
-    if whole.len() <= bytes {
-        return whole;
+    let name = record.name();
+    let object = |name: usize, message: usize| {
+        let name = cut(record.name(), name);
+        record::json_of(record, &name, &cut(&record.message, message))
+    };
+    let fits = |name, message| object(name, message).len() <= bytes;
+    let message = most(record.message.len(), &|room| fits(name.len(), room));
+    match message {
+        0 => object(most(name.len(), &|room| fits(room, 0)), 0),
+        _ => object(name.len(), message),
     }
-    // A byte taken from the source takes at least one from the object, so one step is enough for each.
-    let excess = whole.len() - bytes;
-    let message = cut(&record.message, record.message.len().saturating_sub(excess));
-    let shorter = record::json_of(record, record.name(), &message);
-    if shorter.len() <= bytes {
-        return shorter;
+}
+
+/// The largest number up to `limit` that fits, or 0.
+fn most(limit: usize, fits: &dyn Fn(usize) -> bool) -> usize {
+    if fits(limit) {
+        return limit;
     }
-    let excess = shorter.len() - bytes;
-    let name = cut(record.name(), record.name().len().saturating_sub(excess));
-    record::json_of(record, &name, &message)
+    let (mut low, mut high) = (0, limit);
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        match fits(middle) {
+            true => low = middle,
+            false => high = middle - 1,
+        }
+    }
+    low
 }
 
 /// The host's name as a header can carry it; `-` if it has none.

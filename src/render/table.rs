@@ -160,7 +160,7 @@ pub fn status(document: &Document, screen: Option<usize>) -> String {
     }
     // Worth a line each: BIRD's troubles are why a service that is up may still get no traffic.
     let mut out = String::with_capacity(120 * (grid.rows.len() + 4));
-    push_line(&mut out, &summary(document, screen), screen);
+    push_line(&mut out, &headline(document, screen), screen);
     for family in &document.families {
         if let Some(trouble) = &family.trouble {
             let line = format!("{}: {}", family_name(&family.family), visible(trouble));
@@ -175,6 +175,18 @@ pub fn status(document: &Document, screen: Option<usize>) -> String {
     if grid.rows.len() > LONG_TABLE {
         out.push('\n');
         push_line(&mut out, &last_line(&services), screen);
+    }
+    out
+}
+
+/// The same of the services that the head of the document names, and how many more are not well.
+pub fn summary(document: &mut Document, screen: Option<usize>) -> String {
+    document.services = std::mem::take(&mut document.problems);
+    let mut out = status(document, screen);
+    let named = document.services.len() as u64;
+    let more = (document.summary.down + document.summary.overdue).saturating_sub(named);
+    if more > 0 {
+        push_line(&mut out, &format!("and {more} more"), screen);
     }
     out
 }
@@ -267,7 +279,7 @@ fn family_name(family: &str) -> String {
 
 /// `3 services: 2 up, 1 down; IPv4 settled; pid 123, up 2 h 3 min`, without its last parts where they find
 /// no room.
-fn summary(document: &Document, screen: Option<usize>) -> String {
+fn headline(document: &Document, screen: Option<usize>) -> String {
     // Nobody reads tenths of a second here.
     let uptime = span(Duration::from_secs(document.uptime_ms / 1000));
     let mut out = counts_line(&document.summary);

@@ -1,16 +1,47 @@
-//! The Nagios plugin on documents of `--status --json`, under the shell and awk of Debian and of a router.
+//! The Nagios plugin on documents of `--status --json`, in full and as a summary, under the shell and awk of Debian and of
+//! a router.
 
 use crate::tools::{Dir, Done, command, path_with, run, source};
 
 const HEAD: &str = r#"{"program":"anycast-healthchecker","version":"1.0.0","pid":5,"started":"2026-11-23T00:00:00Z",
-"started_unix":17,"uptime_seconds":12.5,"summary":{"services":1},"#;
+"started_unix":17,"uptime_seconds":12.5,"#;
 
-/// A document with these families and services.
-fn document(families: &str, services: &[&str]) -> String {
-    format!(
-        "{HEAD}\"families\":[{families}],\"services\":[{}],\"checks_running\":0,\"config\":{{\"loaded\":\"x\"}}}}\n",
-        services.join(",")
-    )
+/// The answers to a question about all services, and to one about those that are named.
+struct Documents {
+    summary: String,
+    services: Vec<(String, String)>,
+}
+
+/// Families, and services by name, state and whether they are in maintenance; the counts are made of them.
+fn documents(families: &str, rows: &[(&str, &str, bool)]) -> Documents {
+    let count = |state: &str| rows.iter().filter(|row| row.1 == state).count();
+    let drained = rows.iter().filter(|row| row.2).count();
+    let counts = format!(
+        r#""summary":{{"services":{},"up":{},"down":{},"unknown":{},"disabled":{},"maintenance":{drained},"overdue":0}}"#,
+        rows.len(),
+        count("up"),
+        count("down"),
+        count("unknown"),
+        count("disabled"),
+    );
+    let document = |problems: &str, services: &str| {
+        format!(
+            "{HEAD}{counts},\"families\":[{families}],\"checks_running\":0,\"config\":{{\"loaded\":\"x\"}},\
+             \"problems\":[{problems}],\"services\":[{services}]}}\n"
+        )
+    };
+    let texts = |only_down: bool| -> Vec<String> {
+        let rows = rows.iter().filter(|row| !only_down || row.1 == "down");
+        rows.map(|(name, state, drained)| service(name, state, *drained))
+            .collect()
+    };
+    let names = rows.iter().map(|row| row.0.to_string());
+    let each = texts(false).into_iter().map(|text| document("", &text));
+    let first = texts(true).into_iter().take(20).collect::<Vec<_>>();
+    Documents {
+        summary: document(&first.join(","), ""),
+        services: names.zip(each).collect(),
+    }
 }
 
 fn service(name: &str, status: &str, maintenance: bool) -> String {
@@ -28,12 +59,26 @@ const TROUBLE: &str =
     r#"{"family":"ipv6","settled":false,"trouble":"bird.conf:7:1 syntax error","advertised":1}"#;
 
 /// The plugin's answer, which must be the same in both worlds.
-fn check(document: &str, status: u8, arguments: &[&str]) -> Done {
+fn check(documents: &Documents, status: u8, arguments: &[&str]) -> Done {
     let dir = Dir::new("nagios");
-    dir.write("document", document);
+    dir.write("summary", &documents.summary);
+    dir.write(
+        "none",
+        &format!("{HEAD}\"summary\":{{\"services\":1}},\"services\":[]}}\n"),
+    );
+    for (name, document) in &documents.services {
+        if !name.contains('\\') {
+            dir.write(&format!("service-{name}"), document);
+        }
+    }
     let program = dir.script(
         "program",
-        &format!("#!/bin/sh\n[ \"$*\" = '--status --json' ] || exit 2\ncat \"${{0%/*}}/document\"\nexit {status}\n"),
+        &format!(
+            "#!/bin/sh\ncd \"${{0%/*}}\" || exit 2\n[ \"$1 $2\" = '--status --json' ] || exit 2\n\
+             case $3 in\n--summary) [ $# -eq 3 ] && cat summary ;;\n\
+             --) [ $# -eq 4 ] && if [ -e \"service-$4\" ]; then cat \"service-$4\"; else cat none; fi ;;\n\
+             *) exit 2 ;;\nesac\nexit {status}\n"
+        ),
     );
     let plugin = source("contrib/nagios/check_anycast_healthchecker");
     let here = run(command(&plugin).arg("-p").arg(&program).args(arguments));
@@ -52,15 +97,16 @@ fn check(document: &str, status: u8, arguments: &[&str]) -> Done {
     here
 }
 
-fn services(names: &[(&str, &str, bool)]) -> String {
-    let services: Vec<String> = names
-        .iter()
-        .map(|(name, status, drained)| service(name, status, *drained))
-        .collect();
-    document(
-        SETTLED,
-        &services.iter().map(String::as_str).collect::<Vec<_>>(),
-    )
+fn services(rows: &[(&str, &str, bool)]) -> Documents {
+    documents(SETTLED, rows)
+}
+
+/// Only this text, whatever is asked for.
+fn only(text: &str) -> Documents {
+    Documents {
+        summary: text.to_string(),
+        services: Vec::new(),
+    }
 }
 
 #[test]
@@ -77,8 +123,8 @@ fn all_up_is_ok() {
     .ok();
     assert_eq!(
         done.out,
-        "ANYCAST OK - 2 of 2 services up, 4 prefixes announced | up=2;;;0;2 down=0;1;2;0;2 unknown=0 maintenance=0 \
-         disabled=1 announced=4 uptime=12s\n"
+        "ANYCAST OK - 2 of 2 services up, 1 prefixes announced | up=2;;;0;2 down=0;1;2;0;2 unknown=0 maintenance=0 \
+         disabled=1 announced=1 uptime=12s\n"
     );
 }
 
@@ -113,6 +159,23 @@ fn the_number_of_services_that_are_down_decides() {
 }
 
 #[test]
+fn as_long_as_nothing_is_known_all_is_not_well() {
+    let rows = [("a", "unknown", false), ("b", "unknown", false)];
+    let mut text = services(&rows);
+    check(&text, 1, &[])
+        .exits(3)
+        .says("ANYCAST UNKNOWN - 0 of 2 services up, 2 not known yet");
+    check(&text, 1, &["-S", "b"]).exits(3);
+    text.summary = text.summary.replace("\"overdue\":0", "\"overdue\":1");
+    check(&text, 1, &[])
+        .exits(1)
+        .says("2 not known yet, 1 of them overdue");
+    // One that is down is down.
+    check(&services(&[rows[0], ("c", "down", false)]), 1, &["-c", "1"]).exits(2);
+    check(&services(&[("off", "disabled", false)]), 0, &[]).exits(1);
+}
+
+#[test]
 fn maintenance_is_shown_and_counted_only_if_asked() {
     let text = services(&[("a", "up", false), ("b", "down", true)]);
     check(&text, 1, &[])
@@ -137,8 +200,7 @@ fn one_service_can_be_picked() {
 
 #[test]
 fn trouble_with_bird_is_critical() {
-    let up = service("a", "up", false);
-    let text = document(&format!("{SETTLED},{TROUBLE}"), &[&up]);
+    let text = documents(&format!("{SETTLED},{TROUBLE}"), &[("a", "up", false)]);
     check(&text, 0, &[])
         .exits(2)
         .says("BIRD, ipv6: bird.conf:7:1 syntax error");
@@ -158,22 +220,24 @@ fn what_is_said_about_a_service_is_harmless_to_the_plugin_protocol() {
 
 #[test]
 fn no_services_is_a_warning() {
-    check(&document(SETTLED, &[]), 0, &[])
+    check(&services(&[]), 0, &[])
         .exits(1)
         .says("0 of 0 services up");
 }
 
 #[test]
 fn a_daemon_that_does_not_answer_is_critical_and_rubbish_is_unknown() {
-    check("", 3, &[]).exits(2).says("no daemon answers");
-    check("", 2, &[]).exits(3).says("ended with status 2");
+    check(&only(""), 3, &[]).exits(2).says("no daemon answers");
+    check(&only(""), 2, &[])
+        .exits(3)
+        .says("ended with status 2");
     for rubbish in [
         "",
         "{}",
         "no json at all",
-        &services(&[("a", "up", false)])[..300],
+        &services(&[("a", "up", false)]).summary[..300],
     ] {
-        check(rubbish, 0, &[])
+        check(&only(rubbish), 0, &[])
             .exits(3)
             .says("not a status document");
     }
@@ -184,7 +248,7 @@ fn a_daemon_that_does_not_answer_is_critical_and_rubbish_is_unknown() {
         &["-x"],
         &["more"],
     ] {
-        check("", 0, wrong).exits(3).says("usage:");
+        check(&only(""), 0, wrong).exits(3).says("usage:");
     }
     let plugin = source("contrib/nagios/check_anycast_healthchecker");
     run(command(plugin).args(["-p", "/nonexistent/program"]))
@@ -193,15 +257,17 @@ fn a_daemon_that_does_not_answer_is_critical_and_rubbish_is_unknown() {
 }
 
 #[test]
-fn a_thousand_services_are_counted() {
+fn many_services_are_counted_and_few_named() {
     let names: Vec<String> = (0..1000)
         .map(|number| format!("service-{number}.example.com"))
         .collect();
     let rows: Vec<(&str, &str, bool)> = names
         .iter()
-        .map(|name| (name.as_str(), "up", false))
+        .map(|name| (name.as_str(), "down", false))
         .collect();
-    check(&services(&rows), 0, &[])
-        .ok()
-        .says("1000 of 1000 services up, 2000 prefixes");
+    let done = check(&services(&rows), 0, &[])
+        .exits(2)
+        .says("0 of 1000 services up, 1000 down");
+    assert_eq!(done.out.lines().count(), 22);
+    assert!(done.out.ends_with("\nand 980 more\n"), "{}", done.out);
 }

@@ -1,6 +1,6 @@
 //! The forms of a log line on stdout, and what is worth a line.
 
-use crate::support::daemon::Daemon;
+use crate::support::daemon::{Daemon, daemon_command};
 use crate::support::fake_bird::FakeBird;
 use crate::support::tools::python;
 use crate::support::wait_until;
@@ -58,6 +58,52 @@ fn a_text_line_has_time_program_pid_level_service_and_message() {
     ] {
         assert!(text.contains(wanted), "{wanted:?} is missing in\n{text}");
     }
+}
+
+/// A file of tzfile(5) with one zone, so many hours east of Greenwich.
+fn zone(hours: i32) -> Vec<u8> {
+    let mut half = b"TZif2".to_vec();
+    half.extend([0; 15]);
+    // Indicators, leap seconds and transitions: none. One type, whose name has four bytes.
+    for count in [0u32, 0, 0, 0, 1, 4] {
+        half.extend(count.to_be_bytes());
+    }
+    half.extend((hours * 3600).to_be_bytes());
+    half.extend(b"\0\0XXX\0");
+    let rule = format!("\n<XXX>{}\n", -hours);
+    [half.as_slice(), half.as_slice(), rule.as_bytes()].concat()
+}
+
+#[test]
+fn a_change_of_the_time_zone_is_seen_at_a_reload() {
+    let lab = lab("zone", &[("loglevel", "info")]);
+    let put = |hours| {
+        std::fs::write(lab.path("zone.new"), zone(hours)).expect("a file");
+        std::fs::rename(lab.path("zone.new"), lab.path("zone")).expect("rename");
+    };
+    // Seconds of the day by the last line, less those in Greenwich.
+    let offset = |line: &str| {
+        let number = |at: usize| line[at..at + 2].parse::<i64>().expect("digits");
+        let said = number(11) * 3600 + number(14) * 60 + number(17);
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = now.expect("a time").as_secs() as i64 % 86_400;
+        // A minute for the way from there to here.
+        ((said - now + 60).rem_euclid(86_400)) / 3600
+    };
+    put(9);
+    let mut command = daemon_command(&lab);
+    command.env("TZ", format!(":{}", lab.path("zone").display()));
+    let mut daemon = Daemon::spawn(command);
+    daemon.wait_ready(&lab);
+    assert_eq!(offset(&daemon.wait_line(&["started"])), 9);
+    for (times, hours) in [(1, 5), (2, 20)] {
+        put(hours);
+        daemon.signal(libc::SIGHUP);
+        daemon.wait_lines(times, &["configuration reloaded"]);
+        let lines = daemon.out.with(&["configuration reloaded"]);
+        assert_eq!(offset(&lines[times - 1].1), i64::from(hours));
+    }
+    daemon.stop();
 }
 
 #[test]

@@ -156,6 +156,34 @@ fn an_ipv6_server_and_one_with_a_name_are_reached() {
 }
 
 #[test]
+fn a_name_whose_first_address_refuses_is_reached_at_the_next() {
+    let lab = logging("syslog-two", "logs.example", &[]);
+    for (name, text) in [
+        ("hosts", "::1 logs.example\n127.0.0.1 logs.example\n"),
+        ("nsswitch.conf", "hosts: files\n"),
+    ] {
+        mount_over(&lab, name, text);
+    }
+    let sink = sink("127.0.0.1:6514");
+    let mut daemon = Daemon::start(&lab);
+    let mut buffer = [0; 2048];
+    loop {
+        let length = sink.recv(&mut buffer).expect("a line");
+        if String::from_utf8_lossy(&buffer[..length]).contains(" started with ") {
+            break;
+        }
+    }
+    flip(&lab);
+    daemon.stop();
+    let dropped = |line: &String| line.contains("cannot send");
+    assert!(
+        !daemon.err.all().iter().any(dropped),
+        "{:?}",
+        daemon.err.all()
+    );
+}
+
+#[test]
 fn a_server_that_is_down_disturbs_nothing_and_gets_what_comes_after_its_return() {
     let lab = logging("syslog-down", "127.0.0.1", &[]);
     // Nobody listens: every datagram is answered by an ICMP error.
@@ -204,12 +232,17 @@ fn a_name_that_does_not_resolve_is_tried_again_and_holds_nothing_up() {
 fn name_server(lab: &Lab) -> UdpSocket {
     let resolver = "nameserver 127.0.0.1\noptions timeout:30 attempts:1\n";
     for (name, text) in [("resolv.conf", resolver), ("nsswitch.conf", "hosts: dns\n")] {
-        let ours = lab.write(name, text);
-        let mut mount = Command::new("mount");
-        mount.arg("--bind").arg(ours).arg(format!("/etc/{name}"));
-        assert!(mount.status().expect("mount(8)").success(), "{name}");
+        mount_over(lab, name, text);
     }
     sink("127.0.0.1:53")
+}
+
+/// Has the daemon of this test read `text` in `/etc/NAME`.
+fn mount_over(lab: &Lab, name: &str, text: &str) {
+    let ours = lab.write(name, text);
+    let mut mount = Command::new("mount");
+    mount.arg("--bind").arg(ours).arg(format!("/etc/{name}"));
+    assert!(mount.status().expect("mount(8)").success(), "{name}");
 }
 
 fn sink(address: &str) -> UdpSocket {
@@ -313,6 +346,36 @@ fn a_long_line_is_one_datagram_of_safe_size() {
         }
     }
     daemon.stop();
+}
+
+#[test]
+fn a_long_message_in_json_stays_json() {
+    for (form, most) in [("rfc5424", 2048), ("rfc3164", 1024)] {
+        let settings = [("json_log_server", "true"), ("log_server_format", form)];
+        let lab = logging("syslog-long-json", "127.0.0.1", &settings);
+        lab.script(
+            "long",
+            "#!/bin/sh\nhead -c 60000 /dev/zero | tr '\\0' '\"'\necho\nexit 1\n",
+        );
+        let command = lab.path("long").display().to_string();
+        lab.service(
+            "web",
+            &[("ip_prefix", "10.1.0.1/32"), ("check_cmd", &command)],
+        );
+        let sink = sink("127.0.0.1:6514");
+        let mut daemon = Daemon::start(&lab);
+        let mut buffer = vec![0u8; 65536];
+        let mut longest = 0;
+        while longest < most - 16 {
+            let length = sink.recv(&mut buffer).expect("a datagram");
+            assert!(length <= most, "{length} bytes");
+            longest = longest.max(length);
+            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            let object = text.find('{').expect("an object");
+            python("import json, sys\njson.load(sys.stdin)", &text[object..]);
+        }
+        daemon.stop();
+    }
 }
 
 #[test]

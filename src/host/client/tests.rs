@@ -27,10 +27,10 @@ fn document() -> Document {
     );
     let text = format!(
         r#"{{"program":"p","version":"1","pid":1,"started":"","started_unix":0,"uptime_seconds":1.0,
-        "summary":{{"services":2,"up":1,"down":1,"unknown":0,"disabled":0,"maintenance":1}},
+        "summary":{{"services":2,"up":1,"down":1,"unknown":0,"disabled":0,"maintenance":1,"overdue":0}},
         "families":[{},{}],"services":[{},{}],"checks_running":0,"checks_waiting":0,
         "config":{{"loaded":"","loaded_unix":0,"reloads":0,"reloads_refused":0}},
-        "log_lines_dropped":0,"metrics_write_failures":0,"history_write_failures":0}}"#,
+        "log_lines_dropped":0,"metrics_write_failures":0,"history_write_failures":0,"problems":[]}}"#,
         family("ipv4", true),
         family("ipv6", false),
         service("web", "up", false, &prefix("192.0.2.9/32", true)),

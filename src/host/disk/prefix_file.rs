@@ -87,7 +87,7 @@ enum Way {
 
 /// Puts the content there in the best way that works, and says what is wrong with that.
 fn place(target: &Path, content: &[u8], old: Option<&[u8]>) -> io::Result<(Option<String>, Way)> {
-    let refused = match put(target, &mut |file| file.write_all(content), Durable::Yes) {
+    let refused = match put(target, content, Durable::Yes) {
         Ok(kept) => return Ok((kept.lost, Way::Renamed)),
         Err(error) => error,
     };

@@ -3,7 +3,7 @@
 //! [`Sinks`] takes finished lines in the form that each destination wants and never fails upward, blocks or
 //! logs about itself: what is lost is counted, and what there is to say about a sink is taken once a turn
 //! with [`Sinks::take_news`]. stdout is used only where neither `log_file` nor `log_server` is set. A sink
-//! that breaks is told once on stderr as well, because the news may have no other way out. Left out on
+//! that breaks is told on stderr as well ([`say_news`]), because the news may have no other way out. Left out on
 //! purpose: what a line looks like (`render/record.rs`), and resolving names, which would block: see
 //! [`Sinks::needs_resolution`].
 
@@ -214,12 +214,12 @@ impl Sinks {
                 stderr::set_last_socket(syslog.socket_copy());
             }
         }
-        news.iter().for_each(say_news);
         self.news.append(&mut news);
     }
 }
 
-fn say_news(news: &News) {
+/// What has no other way out if it is the log itself that is broken.
+pub fn say_news(news: &News) {
     let Some(cause) = &news.cause else {
         return;
     };

@@ -5,9 +5,9 @@
 //! it and [`Syslog::resolved`] takes the answer of a one-shot child that runs [`resolve_main`]. Until the
 //! first answer, and while no socket can be had, the newest [`MOST_WAITING`] lines wait; each carries its own
 //! time, so late is not wrong. A refused datagram (ICMP port unreachable) shows as an error of the next send:
-//! it is counted, and that next line is sent again at once, so the first line after the server's return
-//! arrives. Left out on purpose: noticing a server that swallows everything in silence. UDP has no way to
-//! tell.
+//! it is counted, and that next line is sent again at once, to the next address if the name has more than one,
+//! so the first line after the server's return arrives. Left out on purpose: noticing a server that swallows
+//! everything in silence. UDP has no way to tell.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
@@ -21,10 +21,6 @@ use crate::host::news::{Health, News};
 use crate::host::sys::cause;
 use crate::time::Mono;
 
-/// What every receiver should take (RFC 5426, 3.2).
-const MOST_TEXT: usize = 2048;
-/// A JSON object that is cut is of no use, so it gets what rsyslog and syslog-ng take by default.
-const MOST_JSON: usize = 8192;
 /// Lines kept while there is no socket: a whole start with all its notes.
 const MOST_WAITING: usize = 100;
 /// Addresses of one name that are tried.
@@ -101,12 +97,7 @@ impl Syslog {
     }
 
     pub fn send(&mut self, now: Mono, line: &str) {
-        let most = if self.config.json {
-            MOST_JSON
-        } else {
-            MOST_TEXT
-        };
-        let datagram = cut(line, most).as_bytes();
+        let datagram = line.as_bytes();
         self.open_if_due(now);
         if self.socket.is_none() {
             if self.waiting.len() == MOST_WAITING {
@@ -228,31 +219,57 @@ impl Syslog {
     }
 
     fn transmit(&mut self, now: Mono, datagram: &[u8]) {
-        let Some(socket) = &self.socket else {
-            self.lose();
-            return;
-        };
-        let mut outcome = socket.send(datagram);
-        let refused = outcome
-            .as_ref()
-            .is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused);
-        if refused {
-            // It is an earlier datagram that came back; this one has not been sent.
-            outcome = socket.send(datagram);
-            self.lose();
-            self.health
-                .failed(now, || "connection refused: nothing listens there".into());
-            self.wish_lookup();
-        }
-        match outcome {
-            Ok(_) if refused => {}
-            Ok(_) => self.health.works(now),
-            Err(error) => {
-                self.lose();
-                if !passes(&error) {
-                    self.close(now, &error);
+        let only = self.addresses.len() < 2;
+        for _ in 0..=self.addresses.len() {
+            let Some(socket) = &self.socket else {
+                break;
+            };
+            let refused = |error: &io::Error| error.kind() == ErrorKind::ConnectionRefused;
+            match socket.send(datagram) {
+                // What a receiver on this host refuses is known by now.
+                Ok(_) if !matches!(socket.take_error(), Ok(Some(error)) if refused(&error)) => {
+                    self.health.works(now);
+                    return;
+                }
+                Ok(_) => {}
+                // It is an earlier datagram that came back; this one has not been sent.
+                Err(error) if refused(&error) => self.lose(),
+                Err(error) => {
+                    self.lose();
+                    if !passes(&error) {
+                        self.close(now, &error);
+                    }
+                    return;
                 }
             }
+            if only {
+                self.refused(now);
+            }
+            self.move_on();
+        }
+        self.lose();
+        self.refused(now);
+    }
+
+    fn refused(&mut self, now: Mono) {
+        self.health
+            .failed(now, || "connection refused: nothing listens there".into());
+        self.wish_lookup();
+    }
+
+    /// Goes on with the next address of the name, if there is one.
+    fn move_on(&mut self) {
+        let peer = self.socket.as_ref().map(UdpSocket::peer_addr);
+        let place = |peer| self.addresses.iter().position(|known| *known == peer);
+        let Some(place) = peer.and_then(Result::ok).and_then(place) else {
+            return;
+        };
+        if self.addresses.len() < 2 {
+            return;
+        }
+        self.addresses.rotate_left(place + 1);
+        if let Ok(socket) = connect(&self.addresses) {
+            (self.socket, self.changed) = (Some(socket), true);
         }
     }
 
@@ -312,18 +329,6 @@ fn connect_one(address: &SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-/// The longest beginning of `text` that is at most `most` bytes and ends between characters.
-fn cut(text: &str, most: usize) -> &str {
-    if text.len() <= most {
-        return text;
-    }
-    let mut end = most;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
-}
-
 fn read_addresses(text: &str) -> Vec<SocketAddr> {
     text.lines()
         .filter_map(|line| line.trim().parse().ok())
@@ -364,8 +369,14 @@ fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
 
 /// Sends one datagram and waits for the resolver if it must: only for a process that is about to end.
 pub fn send_last(config: &SyslogConfig, line: &str) {
-    if let Ok(socket) = resolve(&config.server, config.port).and_then(|found| connect(&found)) {
-        let _ = socket.send(cut(line, MOST_JSON).as_bytes());
+    for address in resolve(&config.server, config.port).unwrap_or_default() {
+        let sent = connect_one(&address).and_then(|socket| {
+            socket.send(line.as_bytes())?;
+            socket.take_error()
+        });
+        if matches!(sent, Ok(None)) {
+            return;
+        }
     }
 }
 

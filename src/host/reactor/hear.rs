@@ -11,7 +11,7 @@ use crate::host::addresses::{Change, Watch};
 use crate::host::job::{Finished, Leftover, Outcome};
 use crate::host::sys;
 use crate::host::sys::poll::{PollSet, Slot};
-use crate::render::{bird_reply, status};
+use crate::render::bird_reply;
 
 impl Reactor {
     pub(super) fn take_signals(&mut self) {
@@ -145,13 +145,5 @@ impl Reactor {
             .into_iter()
             .map(|(path, present)| Event::Maintenance { path, present });
         self.events.extend(events);
-    }
-
-    pub(super) fn answer_status(&mut self) {
-        self.handled.documents += 1;
-        let (engine, now, counters) = (&self.engine, self.now, self.count());
-        self.status.ready(now.mono, &mut || {
-            status::json(&engine.snapshot(), &counters, now, std::process::id())
-        });
     }
 }

@@ -57,7 +57,7 @@ impl Reactor {
                         self.events.push_back(Event::FileFound { family, file });
                     }
                 }
-                Action::WriteMetrics => self.write_metrics(true),
+                Action::WriteMetrics => self.metrics.want(),
                 Action::Say(notice) => {
                     self.status_changed |= matches!(
                         notice.what,

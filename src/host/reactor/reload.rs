@@ -24,6 +24,7 @@ impl Reactor {
     /// Log files are opened anew whatever comes of it.
     pub(super) fn reload(&mut self) {
         let now = self.now.mono;
+        clock::reread_zone();
         // Of this moment: systemd takes no answer that is older than its signal.
         self.notify.reloading(clock::now().mono);
         self.voice.reopen(&self.daemon.log, now);
@@ -139,6 +140,7 @@ impl Reactor {
             self.troubles.addresses.works(now);
         }
         self.troubles.rename(&config.daemon);
+        self.calm.forget();
         prepare_files(&config.daemon, &mut self.troubles, now);
         let mut daemon = config.daemon.clone();
         // It was taken at the start and is held for life.

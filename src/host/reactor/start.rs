@@ -18,6 +18,8 @@ use crate::host::addresses::Watch;
 use crate::host::instance::Instance;
 use crate::host::job::Jobs;
 use crate::host::log::{self, Form};
+use crate::host::metrics_file::MetricsFile;
+use crate::host::news::Calm;
 use crate::host::notify::Notify;
 use crate::host::status_socket::StatusSocket;
 use crate::host::sys::{clock, limits, signal};
@@ -136,6 +138,7 @@ fn prepare(
         addresses_retry: None,
         maintenance,
         status: StatusSocket::new(now.mono),
+        metrics: MetricsFile::new(now.mono),
         notify,
         watchdog_at,
         voice,
@@ -144,6 +147,7 @@ fn prepare(
         instance,
         counters: HostCounters::default(),
         troubles,
+        calm: Calm::default(),
         handled: Handled::default(),
         slow_turns: SlowTurns::default(),
         status_changed: true,
@@ -159,6 +163,7 @@ fn prepare(
     reactor.perform(actions);
     reactor.work_off();
     reactor.finish_turn();
+    reactor.tell_readers();
     reactor.notify.ready(now.mono);
     Ok(reactor)
 }
@@ -185,6 +190,9 @@ pub(super) fn prepare_files(daemon: &DaemonConfig, troubles: &mut Troubles, now:
             let cause = refused.map(|error| sys::cause(&error));
             troubles.reserves[family.index()].set(now, cause);
         }
+    }
+    if let Some(metrics) = &daemon.metrics {
+        MetricsFile::sweep(&metrics.directory);
     }
 }
 

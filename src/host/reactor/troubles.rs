@@ -7,9 +7,6 @@ use crate::config::{DaemonConfig, Family};
 use crate::engine::notice::Part;
 use crate::host::news::{Health, News};
 
-/// How long the kernel must have let us wait before its trouble counts as over.
-const EVENTS_QUIET: Duration = Duration::from_secs(60);
-
 pub struct Troubles {
     pub addresses: Health,
     pub metrics: Health,
@@ -32,7 +29,7 @@ impl Troubles {
             reserves: prefix_files(daemon)
                 .map(|file| Health::new(Part::Reserve(file), Duration::ZERO)),
             descriptors: Health::new(Part::Descriptors, Duration::ZERO),
-            events: Health::new(Part::Events, EVENTS_QUIET),
+            events: Health::new(Part::Events, Duration::ZERO),
         }
     }
 

@@ -5,6 +5,7 @@
 //! taken from an equivalent year.
 #![allow(unsafe_code)]
 
+use std::ffi::CStr;
 use std::mem::MaybeUninit;
 
 use super::TimeT;
@@ -89,6 +90,36 @@ pub fn local_calendar(wall: Wall) -> Calendar {
         micros: wall.subsec_micros(),
         offset: i32::try_from(fields.tm_gmtoff).unwrap_or(0),
     }
+}
+
+/// Has the file of the time zone read again: it may be another one by now. Both C libraries look whether the name
+/// is the same before they look at the file, and musl at nothing else; so for a moment there is another name.
+pub fn reread_zone() {
+    let name = c"TZ";
+    // SAFETY: the name is a C string; the answer is null or points into the environment.
+    let value = unsafe { libc::getenv(name.as_ptr()) };
+    let value = (!value.is_null()).then(|| {
+        // SAFETY: it is a C string, which nobody changes before it is copied: the program has one thread.
+        unsafe { CStr::from_ptr(value) }.to_owned()
+    });
+    set_zone(Some(c"UTC0"));
+    set_zone(value.as_deref());
+}
+
+fn set_zone(value: Option<&CStr>) {
+    let name = c"TZ";
+    match value {
+        // SAFETY: both are C strings, which are copied; nobody else looks at the environment, as there is one thread.
+        Some(value) => unsafe { libc::setenv(name.as_ptr(), value.as_ptr(), 1) },
+        // SAFETY: as above.
+        None => unsafe { libc::unsetenv(name.as_ptr()) },
+    };
+    // SAFETY: it takes nothing and reads the environment.
+    unsafe { tzset() };
+}
+
+unsafe extern "C" {
+    fn tzset();
 }
 
 /// The moment as a `time_t`, and by how many cycles it was moved back to fit.

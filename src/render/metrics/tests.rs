@@ -1,19 +1,25 @@
 use super::*;
 use crate::render::sample;
 
-/// The pieces put together.
-fn whole(snapshot: &Snapshot, host: &HostCounters, alive: bool) -> String {
-    let mut text = Vec::new();
-    metrics(snapshot, host, (sample::now(), alive), &mut |piece| {
-        text.extend_from_slice(piece);
-        Ok(())
-    })
-    .unwrap();
-    String::from_utf8(text).unwrap()
+/// The pieces.
+fn pieces(source: &dyn Source, host: &HostCounters, alive: bool) -> Vec<String> {
+    let mut cursor = Cursor::default();
+    let mut pieces = Vec::new();
+    loop {
+        let mut text = String::new();
+        let piece = cursor.next(source, host, (sample::now(), alive), &mut text);
+        assert!(text.is_empty() || text.ends_with('\n'));
+        pieces.push(text);
+        match piece {
+            Piece::More => {}
+            Piece::Last => return pieces,
+            Piece::Outdated => panic!("nothing was reloaded"),
+        }
+    }
 }
 
 fn text(alive: bool) -> String {
-    whole(&sample::world().snapshot(), &sample::host(), alive)
+    pieces(&sample::world(), &sample::host(), alive).concat()
 }
 
 #[test]
@@ -71,49 +77,61 @@ fn every_line_is_a_comment_or_a_sample() {
 
 #[test]
 fn nothing_to_count_is_no_error() {
-    let snapshot = Snapshot {
-        started: sample::at(0.0),
-        services: Vec::new(),
-        families: Vec::new(),
-        customs: Default::default(),
-        reloads: Default::default(),
-        running: 0,
-        waiting: 0,
-    };
-    let text = whole(&snapshot, &HostCounters::default(), true);
+    let mut world = sample::world();
+    world.times = 0;
+    let text = pieces(&world, &HostCounters::default(), true).concat();
     assert!(text.contains("# TYPE anycast_healthchecker_service gauge\n# HELP"));
     assert!(text.contains("\nanycast_healthchecker_uptime 7384.0\n"));
 }
 
+/// Every number of services around the size of a window, and what one pass over all of them at once would be.
 #[test]
-fn many_services_come_in_pieces_until_one_cannot_be_written() {
-    let world = sample::world();
-    let mut snapshot = world.snapshot();
-    let (few, services) = (whole(&snapshot, &sample::host(), true), snapshot.services);
-    snapshot.services = (0..100).flat_map(|_| services.clone()).collect();
-    let host = sample::host();
-    let mut pieces = Vec::new();
-    metrics(&snapshot, &host, (sample::now(), true), &mut |piece| {
-        assert!(!piece.is_empty() && piece.len() <= PIECE + MARGIN);
-        assert!(piece.ends_with(b"\n"));
-        pieces.push(piece.to_vec());
-        Ok(())
-    })
-    .unwrap();
-    assert!(pieces.len() > 20);
-    let text = String::from_utf8(pieces.concat()).unwrap();
+fn the_pieces_are_bounded_and_lose_nothing() {
+    let mut world = sample::world();
     let comments = |text: &str| text.lines().filter(|line| line.starts_with('#')).count();
-    assert_eq!(comments(&text), comments(&few));
-    assert_eq!(text.matches("service_maintenance{").count(), 700);
-    let mut calls = 0;
-    let full = metrics(&snapshot, &host, (sample::now(), true), &mut |_| {
-        calls += 1;
-        match calls {
-            3 => Err(io::Error::from_raw_os_error(28)),
-            _ => Ok(()),
-        }
-    });
-    assert_eq!((full.unwrap_err().raw_os_error(), calls), (Some(28), 3));
+    for services in [
+        1,
+        WINDOW - 1,
+        WINDOW,
+        WINDOW + 1,
+        2 * WINDOW,
+        3 * WINDOW + 5,
+    ] {
+        world.times = services;
+        let pieces = pieces(&world, &sample::host(), true);
+        let longest = pieces.iter().map(String::len).max();
+        assert!(longest < Some(4 * WINDOW * 300), "{longest:?}");
+        let text = pieces.concat();
+        assert_eq!(comments(&text), 2 * METRICS.len());
+        assert_eq!(text.matches("service_maintenance{").count(), 7 * services);
+        let one = "service_state{ip_prefix=\"10.52.12.1/32\"";
+        assert_eq!(text.matches(one).count(), services);
+        // Each metric is one block.
+        let mut names: Vec<&str> = (text.lines().filter(|line| !line.starts_with('#')))
+            .filter_map(|line| line.split(['{', ' ']).next())
+            .collect();
+        names.dedup();
+        let blocks = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(blocks, names.len());
+    }
+}
+
+#[test]
+fn a_reload_ends_the_text() {
+    let mut world = sample::world();
+    world.times = WINDOW;
+    let mut cursor = Cursor::default();
+    let mut next = |world: &sample::World| {
+        let mut text = String::new();
+        let when = (sample::now(), true);
+        (cursor.next(world, &sample::host(), when, &mut text), text)
+    };
+    assert_eq!(next(&world).0, Piece::More);
+    assert_eq!(next(&world).0, Piece::More);
+    world.reloads += 1;
+    assert_eq!(next(&world), (Piece::Outdated, String::new()));
 }
 
 #[test]

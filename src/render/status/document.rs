@@ -2,7 +2,7 @@
 //! never left out. What is written with a point is kept in a thousandth of the unit that it is written in:
 //! milliseconds for seconds, microseconds for milliseconds.
 
-use crate::render::json::{Fields, Many, Pass, Slot};
+use crate::render::json::{Fields, Pass, Slot};
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Document {
@@ -15,18 +15,20 @@ pub struct Document {
     pub uptime_ms: u64,
     pub summary: Summary,
     pub families: Vec<FamilyDoc>,
-    pub services: Vec<ServiceDoc>,
     pub checks_running: u64,
     pub checks_waiting: u64,
     pub config: ConfigDoc,
     pub log_lines_dropped: u64,
     pub metrics_write_failures: u64,
     pub history_write_failures: u64,
+    /// The first of those that are down or overdue.
+    pub problems: Vec<ServiceDoc>,
+    /// Last, since they are sent one by one.
+    pub services: Vec<ServiceDoc>,
 }
 
-impl Document {
-    /// The fields, with these services in place of its own.
-    pub(super) fn fields_with(&mut self, services: &mut dyn Many, pass: &mut dyn Pass) {
+impl Fields for Document {
+    fn fields(&mut self, pass: &mut dyn Pass) {
         pass.field("program", Slot::Text(&mut self.program));
         pass.field("version", Slot::Text(&mut self.version));
         pass.field("pid", Slot::Count(&mut self.pid));
@@ -35,7 +37,6 @@ impl Document {
         pass.field("uptime_seconds", Slot::Decimal(&mut self.uptime_ms));
         pass.field("summary", Slot::Object(&mut self.summary));
         pass.field("families", Slot::List(&mut self.families));
-        pass.field("services", Slot::List(services));
         pass.field("checks_running", Slot::Count(&mut self.checks_running));
         pass.field("checks_waiting", Slot::Count(&mut self.checks_waiting));
         pass.field("config", Slot::Object(&mut self.config));
@@ -51,18 +52,13 @@ impl Document {
             "history_write_failures",
             Slot::Count(&mut self.history_write_failures),
         );
+        pass.field("problems", Slot::List(&mut self.problems));
+        pass.field("services", Slot::List(&mut self.services));
     }
 }
 
-impl Fields for Document {
-    fn fields(&mut self, pass: &mut dyn Pass) {
-        let mut services = std::mem::take(&mut self.services);
-        self.fields_with(&mut services, pass);
-        self.services = services;
-    }
-}
-
-/// How many services are in which state; those under maintenance are among the ones that are down.
+/// How many services are in which state; those under maintenance are among the ones that are down, those of which a
+/// verdict is overdue among the ones that are unknown.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
     pub services: u64,
@@ -71,6 +67,7 @@ pub struct Summary {
     pub unknown: u64,
     pub disabled: u64,
     pub maintenance: u64,
+    pub overdue: u64,
 }
 
 impl Fields for Summary {
@@ -81,6 +78,7 @@ impl Fields for Summary {
         pass.field("unknown", Slot::Count(&mut self.unknown));
         pass.field("disabled", Slot::Count(&mut self.disabled));
         pass.field("maintenance", Slot::Count(&mut self.maintenance));
+        pass.field("overdue", Slot::Count(&mut self.overdue));
     }
 }
 

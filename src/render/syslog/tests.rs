@@ -123,6 +123,8 @@ fn nothing_is_longer_than_it_may_be_and_json_stays_whole() {
 
             let object = datagram(&record, format, true, "router1", 12);
             assert!(object.len() <= limit, "{}", object.len());
+            // Of what can be cut no more is cut than must be.
+            assert!(object.len() > limit - 16, "{}", object.len());
             let object = String::from_utf8(object).unwrap();
             let object = object.trim_end_matches('\0');
             let line = Line::deserialize_json(&object[object.find('{').unwrap()..]).unwrap();

@@ -1,16 +1,8 @@
 use super::*;
-use crate::render::sample;
-use crate::render::status::{PrefixDoc, json, parse};
+use crate::render::status::{PrefixDoc, parse, sample_json};
 
 fn sample_document() -> Document {
-    let world = sample::world();
-    let text = json(
-        &world.snapshot(),
-        &sample::host(),
-        sample::now(),
-        sample::PID,
-    );
-    parse(&text).unwrap()
+    parse(&sample_json()).unwrap()
 }
 
 fn columns(text: &str) -> usize {
@@ -176,4 +168,26 @@ fn what_another_program_sends_harms_no_terminal() {
     let text = status(&document, Some(200));
     assert!(!text.chars().any(|c| c.is_control() && c != '\n'));
     assert!(text.contains("\\x1b]0;evil\\x07\\x9b2J\\n"));
+}
+
+#[test]
+fn the_summary_names_those_that_are_not_well_and_counts_the_rest() {
+    let mut document = sample_document();
+    document.services.clear();
+    let text = summary(&mut document.clone(), None);
+    assert!(text.starts_with("7 services: 1 up, 4 down"), "{text}");
+    let names = [
+        "foo1IPv6.bar.com",
+        "slow.example",
+        "drained.example",
+        "lost.example",
+    ];
+    assert!(names.iter().all(|name| text.contains(name)), "{text}");
+    assert!(
+        !text.contains("foo.bar.com") && !text.contains(" more"),
+        "{text}"
+    );
+    document.summary.down = 100;
+    let text = summary(&mut document, Some(60));
+    assert!(text.ends_with("\nand 96 more\n"), "{text}");
 }
