@@ -5,7 +5,7 @@ use std::rc::Rc;
 use ipnetwork::IpNetwork;
 
 use super::{Errand, RESOLVE_TIMEOUT, RESOLVER, Reactor, Talk};
-use crate::config::{CommandLine, Family, ServiceConfig, Via};
+use crate::config::{CommandLine, Family, FamilyConfig, ServiceConfig, Via};
 use crate::engine::notice::What;
 use crate::engine::vocab::{Action, Event, JobId, Refusal, StartFailure};
 use crate::host::bird_socket::Conversation;
@@ -41,17 +41,18 @@ impl Reactor {
                 }
                 Action::Reconfigure { job, via } => self.reconfigure(job, &via),
                 Action::Kill { job } => self.kill(job),
-                Action::WriteFile { family, prefixes } => {
-                    let outcome = self.write_prefix_file(family, &prefixes);
+                Action::WriteFile {
+                    job,
+                    file,
+                    prefixes,
+                } => {
+                    let outcome = self.write_prefix_file(&file, &prefixes);
                     self.now = clock::now();
-                    self.events
-                        .push_back(Event::FileWritten { family, outcome });
+                    self.events.push_back(Event::FileWritten { job, outcome });
                 }
-                Action::LookAtFile { family } => {
-                    if let Some(config) = &self.daemon.families[family.index()] {
-                        let file = super::start::find_file(family, config);
-                        self.events.push_back(Event::FileFound { family, file });
-                    }
+                Action::LookAtFile { job, file } => {
+                    let file = super::start::find_file(Family::of(&file.dummy), &file);
+                    self.events.push_back(Event::FileFound { job, file });
                 }
                 Action::WriteMetrics => self.write_metrics(true),
                 Action::Say(notice) => {
@@ -68,9 +69,9 @@ impl Reactor {
                         self.unsaid.push((level, notice));
                     }
                 }
-                Action::Exit { bird_knows } => {
+                Action::Exit { clean } => {
                     self.done = true;
-                    self.bird_knows = bird_knows;
+                    self.clean = clean;
                 }
             }
         }
@@ -141,12 +142,9 @@ impl Reactor {
 
     fn write_prefix_file(
         &mut self,
-        family: Family,
+        config: &FamilyConfig,
         prefixes: &Set<IpNetwork>,
     ) -> Result<(), String> {
-        let Some(config) = &self.daemon.families[family.index()] else {
-            return Ok(());
-        };
         self.handled.files += 1;
         if let Some(keep) = config.history {
             match disk::archive(&config.prefix_file, keep, self.now.wall) {

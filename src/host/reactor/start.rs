@@ -131,7 +131,7 @@ fn prepare(source: Source, config: Config, warnings: Vec<Complaint>) -> Result<R
         status_changed: true,
         stopping: false,
         done: false,
-        bird_knows: false,
+        clean: false,
         daemon,
     };
     if let Err(cause) = descriptors {

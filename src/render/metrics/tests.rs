@@ -79,6 +79,7 @@ fn nothing_to_count_is_no_error() {
         reloads: Default::default(),
         running: 0,
         waiting: 0,
+        abandoned: 0,
     };
     let text = whole(&snapshot, &HostCounters::default(), true);
     assert!(text.contains("# TYPE anycast_healthchecker_service gauge\n# HELP"));

@@ -183,7 +183,7 @@ impl Life {
         if chance.percent(50) {
             assigned = plan::all_prefixes().into_iter().collect();
         }
-        let unclean = self.stage == Stage::Crashed || !self.bench.bird_knows;
+        let unclean = self.stage == Stage::Crashed || !self.bench.clean;
         // What commands were responsible for they still are, until BIRD is told of the file for another reason.
         let left = std::mem::take(&mut self.left);
         *self = Life::begin(chance, birds, files, assigned, unclean, journal);

@@ -222,7 +222,7 @@ impl Life {
         let [four, six] = &self.model.wanted;
         let wanted: Set<_> = engine.routes.announced().into_iter().collect();
         assert_eq!(wanted, four.union(six), "what is wanted");
-        let known: BTreeSet<JobId> = engine.desk.jobs.keys().copied().collect();
+        let known: BTreeSet<JobId> = engine.desk.jobs().map(|(job, _)| job).collect();
         let running: BTreeSet<JobId> = self.bench.jobs.keys().copied().collect();
         assert_eq!(
             known, running,
@@ -330,7 +330,7 @@ impl Life {
                 continue;
             };
             let bird = self.birds.of(&config.via);
-            if self.stage != Stage::Crashed && self.bench.bird_knows {
+            if self.stage != Stage::Crashed && self.bench.clean {
                 let differ = self
                     .left
                     .differ(&self.bench.files[index], &bird.view[index]);
