@@ -186,7 +186,7 @@ impl Engine {
             match timer {
                 Timer::Run(id) => self.slot_reached(now, planned, id),
                 Timer::Job(job) => self.job_timer_fired(now, job),
-                Timer::Channel(id) => self.routes.timer_fired(&mut self.desk, now, id),
+                Timer::Channel(id) => self.routes.timer_fired(id),
                 Timer::Metrics => {
                     self.metrics_timer = None;
                     self.metrics_wanted = true;

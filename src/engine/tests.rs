@@ -291,8 +291,13 @@ impl Bench {
         self.event(event);
     }
 
-    /// Takes up another world. A file that moves there is met as the new world has it.
     pub fn reload(&mut self, world: World) {
+        self.take_up(world);
+        self.finish_turn();
+    }
+
+    /// Takes up another world in this turn. A file that moves there is met as the new world has it.
+    pub fn take_up(&mut self, world: World) {
         for family in Family::ALL {
             let index = family.index();
             let config = world.config.daemon.families[index].as_ref();
@@ -301,11 +306,12 @@ impl Bench {
                 continue;
             };
             let found = world.files[index].prefixes.clone();
+            self.elsewhere.remove(&path);
             let old = std::mem::replace(&mut self.files[index], found);
             let old_path = std::mem::replace(&mut self.paths[index], path);
             self.elsewhere.insert(old_path, old);
         }
-        self.event(Event::Reload(Box::new(world)));
+        self.part_of_turn(Event::Reload(Box::new(world)));
     }
 
     /// Lets what was killed end.

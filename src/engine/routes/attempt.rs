@@ -34,6 +34,9 @@ impl Routes {
             self.forget_left(desk, now);
         }
         for index in 0..self.channels.len() {
+            if self.channels[index].phase == Phase::Written {
+                self.reconfigure(desk, now, index);
+            }
             let channel = &self.channels[index];
             let to_write = self.files_of(channel).any(PrefixFile::can_be_written);
             let nothing_to_do = !to_write && !channel.bird_due;
@@ -67,22 +70,20 @@ impl Routes {
     /// When BIRD may be told again at the earliest, as far as its own state is concerned.
     pub(super) fn tell_at(&self, channel: &Channel, now: Mono) -> Mono {
         let queued = channel.queued.map_or(now, |queued| queued + QUEUE_PAUSE);
+        let stuck = STUCK_PAUSE * channel.stuck.saturating_sub(1);
         match channel.told {
-            Some(told) if !self.hurry => {
-                queued.max(told + STUCK_PAUSE * channel.stuck.saturating_sub(1))
-            }
+            Some(told) if !self.hurry => queued.max(told + stuck.max(self.update_interval)),
             Some(_) | None => queued,
         }
     }
 
-    pub fn timer_fired(&mut self, desk: &mut Desk, now: Mono, id: ChannelId) {
-        let Some(index) = self.channel(id) else {
-            return;
-        };
-        let channel = &mut self.channels[index];
-        channel.timer = None;
-        if channel.phase == Phase::Writing {
-            self.reconfigure(desk, now, index);
+    pub fn timer_fired(&mut self, id: ChannelId) {
+        if let Some(index) = self.channel(id) {
+            let channel = &mut self.channels[index];
+            channel.timer = None;
+            if channel.phase == Phase::Writing {
+                channel.phase = Phase::Written;
+            }
         }
     }
 
@@ -126,10 +127,10 @@ impl Routes {
         };
         let written = outcome.is_ok();
         let to_tell = written && write.announce;
-        match (outcome, write.content) {
-            (Ok(()), Some(content)) => file.is_written(desk, now, content),
-            (Ok(()), None) => {}
-            (Err(cause), _) => {
+        match outcome {
+            Ok(()) if write.outdated => file.lists.is_written(write.content),
+            Ok(()) => file.is_written(desk, now, write.content),
+            Err(cause) => {
                 file.announce |= write.announce;
                 file.failed(desk, now, cause);
             }
@@ -152,10 +153,11 @@ impl Routes {
         let mut writes = self.files_of(channel).map(|file| &file.write);
         let waits = writes.any(|write| write.as_ref().is_some_and(young));
         drop(writes);
-        let all_written = channel.phase == Phase::Writing && !waits;
-        match all_written {
-            true => self.reconfigure(desk, now, index),
-            false => self.channels[index].fresh |= to_tell,
+        let channel = &mut self.channels[index];
+        match channel.phase {
+            Phase::Writing if !waits => channel.phase = Phase::Written,
+            Phase::Writing => {}
+            Phase::Idle | Phase::Written | Phase::Reconfiguring { .. } => channel.fresh |= to_tell,
         }
     }
 
@@ -350,8 +352,9 @@ impl PrefixFile {
         self.write = Some(Write {
             job,
             since: now,
-            content: Some(prefixes.clone()),
+            content: prefixes.clone(),
             announce: std::mem::take(&mut self.announce),
+            outdated: false,
         });
         // What was seen before says nothing of what is there afterwards.
         self.look = None;

@@ -57,9 +57,10 @@ pub(super) struct PrefixFile {
 struct Write {
     job: JobId,
     since: Mono,
-    /// `None`: what is written is not what this file is to look like any more.
-    content: Option<Rc<Set<IpNetwork>>>,
+    content: Rc<Set<IpNetwork>>,
     announce: bool,
+    /// The file is to look otherwise by now.
+    outdated: bool,
 }
 
 impl PrefixFile {
@@ -79,6 +80,8 @@ enum Phase {
     Idle,
     /// Files are being replaced.
     Writing,
+    /// They have been, or BIRD waits for them no longer.
+    Written,
     Reconfiguring {
         job: JobId,
         since: Mono,
@@ -312,6 +315,11 @@ impl Routes {
             .iter()
             .filter(|channel| channel.timer.is_some());
         armed.count()
+    }
+
+    #[cfg(test)]
+    pub fn vias(&self) -> impl Iterator<Item = Via> + '_ {
+        self.channels.iter().map(|channel| (*channel.via).clone())
     }
 
     #[cfg(test)]

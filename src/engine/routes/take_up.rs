@@ -241,13 +241,13 @@ impl PrefixFile {
         self.doubt = true;
         self.announce = true;
         if let Some(write) = &mut self.write {
-            write.content = None;
+            write.outdated = true;
         }
     }
 
     /// The file was another's until now, who may be writing it at this moment.
     fn succeed(&mut self, old: PrefixFile) {
-        self.write = old.write;
+        (self.write, self.trouble) = (old.write, old.trouble);
         self.outdated();
     }
 
