@@ -307,6 +307,7 @@ impl Bench {
             };
             let found = world.files[index].prefixes.clone();
             self.elsewhere.remove(&path);
+            self.spoiled[index] = None;
             let old = std::mem::replace(&mut self.files[index], found);
             let old_path = std::mem::replace(&mut self.paths[index], path);
             self.elsewhere.insert(old_path, old);

@@ -209,7 +209,11 @@ impl Routes {
         };
         match fate {
             Fate::Running => self.attempt_ended(desk, now, index, job, outcome),
-            Fate::Dying => self.attempt_ended(desk, now, index, job, Err(Refusal::TimedOut)),
+            // That BIRD has taken it counts, though it comes late.
+            Fate::Dying => {
+                let outcome = outcome.map_err(|_| Refusal::TimedOut);
+                self.attempt_ended(desk, now, index, job, outcome);
+            }
             Fate::Abandoned => {
                 // Whatever held it lets go, perhaps.
                 let channel = &mut self.channels[index];

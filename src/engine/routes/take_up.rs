@@ -128,7 +128,7 @@ impl Routes {
     pub(super) fn forget_left(&mut self, desk: &mut Desk, now: Mono) {
         let done = |routes: &Routes, file: &PrefixFile| {
             let knows = routes.channel_of(file).is_none_or(Channel::bird_knows);
-            file.settled() && knows
+            file.settled() && file.look.is_none() && knows
         };
         let before = self.leaving.len();
         for at in (0..before).rev() {

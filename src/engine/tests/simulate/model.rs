@@ -367,10 +367,11 @@ impl Model {
     }
 
     /// The kernel does not let us kill a run.
-    pub fn not_killed(&mut self, job: JobId, now: Mono) {
+    pub fn not_killed(&mut self, job: JobId) {
         for service in &mut self.services {
             if let Some(run) = service.run.as_mut().filter(|run| run.job == job) {
-                run.given_up = Some(now.min(run.given_up.unwrap_or(now)));
+                // Every slot that is reached from now on counts.
+                run.given_up = Some(Mono::default());
             }
         }
     }

@@ -216,6 +216,8 @@ impl Life {
         let families = self.model.daemon.families.iter().flatten();
         let told: Vec<(PathBuf, Via)> = families
             .map(|family| (family.prefix_file.clone(), family.via.clone()))
+            // Whoever meddles with a file is the one to tell BIRD.
+            .filter(|(path, _)| !self.misread.contains(path))
             .collect();
         birds.include(&files, &told);
         let mut assigned = self.model.assigned.clone();
@@ -231,7 +233,7 @@ impl Life {
 
     pub fn step(&mut self, journal: &mut Journal) {
         let mut meddled = false;
-        while self.chance.percent(12) {
+        while !self.over() && self.chance.percent(12) {
             meddled |= self.meddle(journal);
         }
         if !meddled {
@@ -243,6 +245,9 @@ impl Life {
         }
         self.bench.finish_turn();
         self.absorb(journal);
+        for notice in &self.bench.notices {
+            journal.note(format!("{:>12} {:?}", self.bench.now.micros(), notice.what));
+        }
         self.check();
     }
 

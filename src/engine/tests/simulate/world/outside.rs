@@ -292,7 +292,7 @@ impl Life {
                 self.plan_end(job, after, end);
             }
             let cause = "operation not permitted".to_string();
-            self.model.not_killed(job, self.bench.now);
+            self.model.not_killed(job);
             self.bench.event(Event::JobNotKilled { job, pid: 1, cause });
         } else if self.undying.contains(&job) {
             // Some never do.
