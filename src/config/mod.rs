@@ -209,6 +209,43 @@ pub struct ServiceConfig {
 }
 
 impl ServiceConfig {
+    /// Whether a verdict on one is a verdict on the other: whatever it depends on is the same. All else may change under a
+    /// service without its state being in doubt: how often it is checked, and what is done about its state. Every setting
+    /// is named, so that a new one is thought about.
+    pub fn checks_like(&self, other: &ServiceConfig) -> bool {
+        let ServiceConfig {
+            name,
+            prefixes,
+            check_cmd,
+            timeout,
+            rise,
+            fall,
+            disabled,
+            on_disabled,
+            ip_check_disabled,
+            interface,
+            prefix_texts: _,
+            interval: _,
+            fast_interval: _,
+            shared_prefix: _,
+            on_start: _,
+            on_exit: _,
+            maintenance_file: _,
+            custom_cmd: _,
+            custom_timeout: _,
+        } = self;
+        let same_check = *name == other.name
+            && *prefixes == other.prefixes
+            && *check_cmd == other.check_cmd
+            && *timeout == other.timeout
+            && (*rise, *fall) == (other.rise, other.fall);
+        let same_circumstances = *disabled == other.disabled
+            && (!*disabled || *on_disabled == other.on_disabled)
+            && *ip_check_disabled == other.ip_check_disabled
+            && *interface == other.interface;
+        same_check && same_circumstances
+    }
+
     /// A prefix as the configuration spells it.
     pub fn prefix_text(&self, index: usize) -> String {
         match (self.prefix_texts.get(index), self.prefixes.get(index)) {

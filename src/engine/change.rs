@@ -9,10 +9,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::claims::Claims;
-use super::notice::What;
+use super::notice::{End, What};
+use super::routes::Before;
 use super::service::Service;
 use super::vocab::{Action, FoundFile, World};
-use super::{Engine, Owner, ServiceId, Stage, Timer};
+use super::{Engine, ServiceId, Stage, Timer};
 use crate::config::{Announce, Complaint, Family, ServiceConfig, Severity};
 use crate::sorted::Set;
 use crate::time::Mono;
@@ -31,9 +32,18 @@ struct Tally {
 
 /// A service as it was before a reload.
 struct Gone {
-    service: Service,
+    config: Rc<ServiceConfig>,
     /// There is one of that name still, with other settings.
     lives_on: bool,
+}
+
+/// What a reload means for a service that is there after it.
+enum Coming {
+    /// It begins afresh.
+    New,
+    /// It goes on, at another pace.
+    Replanned,
+    AsBefore,
 }
 
 impl Engine {
@@ -59,8 +69,6 @@ impl Engine {
             self.desk.say(What::NoServices);
         }
         self.addresses = addresses;
-        self.routes.configure(&config.daemon, files);
-        self.routes.connect();
         self.services.expect(config.services.len());
         for config in config.services {
             let on_start = config.on_start;
@@ -70,9 +78,7 @@ impl Engine {
         }
         self.look_for_maintenance(&maintenance);
         self.index_claims();
-        for family in Family::ALL {
-            self.meet_file(family);
-        }
+        self.take_up_files(now, files, None);
         if unclean {
             self.routes.tell_again();
         }
@@ -104,18 +110,14 @@ impl Engine {
         self.claims = Claims::of(claims);
     }
 
-    /// Sorts what was found in a prefix file into what services claim and what is strange.
-    fn meet_file(&mut self, family: Family) {
-        let purge = self.daemon.purge_ip_prefixes;
-        let claims = &self.claims;
-        let strangers = self
-            .routes
-            .adopt_file(family, purge, &|prefix| claims.any_on(*prefix));
-        if let (Some((path, prefixes)), removed) = (strangers, purge) {
+    fn take_up_files(&mut self, now: Mono, files: [FoundFile; 2], before: Option<&Before>) {
+        let (desk, daemon) = (&mut self.desk, &self.daemon);
+        let strangers = (self.routes).take_up(desk, now, daemon, files, &self.claims, before);
+        for (path, prefixes) in strangers {
             self.desk.say(What::WithoutCheck {
                 path,
                 prefixes,
-                removed,
+                removed: self.daemon.purge_ip_prefixes,
             });
         }
     }
@@ -159,28 +161,26 @@ impl Engine {
         self.reloads.good += 1;
         self.reloads.last_good = now;
         self.addresses = addresses;
-        let new_families = self.daemon.families != config.daemon.families;
         self.daemon = config.daemon;
-        let (tally, gone, fresh) = self.exchange_services(now, config.services);
+        let (tally, gone, coming) = self.exchange_services(now, config.services);
         self.look_for_maintenance(&maintenance);
+        let old_claims = std::mem::take(&mut self.claims);
         self.index_claims();
         let claims = &self.claims;
         self.routes.claim(&|prefix| claims.any_on(*prefix));
-        self.routes.set_pace(&self.daemon);
-        match new_families {
-            true => self.change_families(files),
-            false => {
-                for (family, file) in Family::ALL.into_iter().zip(files) {
-                    self.routes.file_found(family, file);
-                }
-            }
+        for gone in &gone {
+            self.withdraw_removed(gone);
         }
+        let before = Before {
+            claims: old_claims,
+            announced: self.routes.announced(),
+        };
+        self.take_up_files(now, files, Some(&before));
         // A prefix that changed hands is settled by those who claim it now.
         let mut heirs: Vec<ServiceId> = Vec::new();
         for gone in &gone {
-            self.withdraw_removed(gone);
-            self.take_over(&gone.service);
-            for prefix in &gone.service.config.prefixes {
+            self.take_over(&gone.config);
+            for prefix in &gone.config.prefixes {
                 let heir = self.claims.on(*prefix).next();
                 // The neighbours of a prefix have the same heir, as a rule.
                 heirs.extend(heir.filter(|id| heirs.last() != Some(id)));
@@ -189,10 +189,14 @@ impl Engine {
         for id in heirs {
             self.route(id);
         }
-        for (id, fresh) in self.services.order.clone().into_iter().zip(fresh) {
-            match fresh {
-                true => self.bring_in(now, id),
-                false => self.look_outside(now, id),
+        for (id, coming) in self.services.order.clone().into_iter().zip(coming) {
+            match coming {
+                Coming::New => self.bring_in(now, id),
+                Coming::Replanned => {
+                    self.plan_anew(now, id);
+                    self.look_outside(now, id);
+                }
+                Coming::AsBefore => self.look_outside(now, id),
             }
         }
         self.hand_on_customs();
@@ -205,37 +209,16 @@ impl Engine {
         self.metrics_wanted = true;
     }
 
-    /// Takes up other files or other ways to BIRD. What was announced stays announced in the new places until a check says
-    /// otherwise, and every BIRD is told.
-    fn change_families(&mut self, files: [FoundFile; 2]) {
-        let announced = self.routes.announced();
-        self.routes.disconnect(&mut self.desk);
-        self.routes.configure(&self.daemon, files);
-        self.routes.connect();
-        for family in Family::ALL {
-            self.meet_file(family);
-        }
-        for prefix in announced {
-            if self.claims.any_on(prefix) {
-                self.routes.want(prefix, true, true);
-            }
-        }
-        self.routes.tell_again();
-        for id in self.services.order.clone() {
-            self.route(id);
-        }
-    }
-
-    /// Puts the new services in the place of the old ones, leaving alone what is the same. Gives back those that are gone,
-    /// and for each that is there, in order, whether it is new or changed.
+    /// Puts the new services in the place of the old ones, leaving alone what is the same. Gives back what is gone or
+    /// has other settings, and for each service that is there, in order, what is to be done about it.
     fn exchange_services(
         &mut self,
         now: Mono,
         services: Vec<Rc<ServiceConfig>>,
-    ) -> (Tally, Vec<Gone>, Vec<bool>) {
+    ) -> (Tally, Vec<Gone>, Vec<Coming>) {
         let mut tally = Tally::default();
         let mut gone = Vec::new();
-        let mut fresh = Vec::with_capacity(services.len());
+        let mut coming = Vec::with_capacity(services.len());
         let mut old = self.by_name();
         self.services.order.clear();
         self.services.order.reserve_exact(services.len());
@@ -243,18 +226,34 @@ impl Engine {
             let place = old.binary_search_by(|(config, _)| config.name.cmp(&new.name));
             let known = place.ok().and_then(|at| {
                 let (config, id) = &mut old[at];
-                Some((*config == new, id.take()?))
+                Some((config.clone(), id.take()?))
             });
             let start = match known {
-                Some((true, id)) => {
-                    tally.unchanged += 1;
+                Some((config, id)) if config.checks_like(&new) => {
+                    let same = config == new;
+                    tally.unchanged += usize::from(same);
+                    tally.changed += usize::from(!same);
                     self.services.order.push(id);
-                    fresh.push(false);
+                    coming.push(match config.interval == new.interval {
+                        true => Coming::AsBefore,
+                        false => Coming::Replanned,
+                    });
+                    if let Some(service) = self.services.get_mut(id).filter(|_| !same) {
+                        service.config = new;
+                        gone.push(Gone {
+                            config,
+                            lives_on: true,
+                        });
+                    }
                     continue;
                 }
-                Some((false, id)) => {
+                Some((config, id)) => {
                     tally.changed += 1;
-                    gone.extend(self.dismiss(id, true));
+                    self.dismiss(now, id);
+                    gone.push(Gone {
+                        config,
+                        lives_on: true,
+                    });
                     Announce::Keep
                 }
                 None => {
@@ -264,13 +263,19 @@ impl Engine {
             };
             let id = self.services.put(Service::new(new, start, now));
             self.services.order.push(id);
-            fresh.push(true);
+            coming.push(Coming::New);
         }
-        for id in old.into_iter().filter_map(|(_, id)| id) {
-            tally.removed += 1;
-            gone.extend(self.dismiss(id, false));
+        for (config, id) in old {
+            if let Some(id) = id {
+                tally.removed += 1;
+                self.dismiss(now, id);
+                gone.push(Gone {
+                    config,
+                    lives_on: false,
+                });
+            }
         }
-        (tally, gone, fresh)
+        (tally, gone, coming)
     }
 
     /// The services in the order of their names.
@@ -286,24 +291,23 @@ impl Engine {
     }
 
     /// Takes a service out, with its timers and its run.
-    fn dismiss(&mut self, id: ServiceId, lives_on: bool) -> Option<Gone> {
+    fn dismiss(&mut self, now: Mono, id: ServiceId) {
         self.disarm_run(id);
-        let mut service = self.services.take(id)?;
+        let Some(mut service) = self.services.take(id) else {
+            return;
+        };
         if service.queued {
             self.queue.retain(|queued| *queued != id);
         }
         if let Some(run) = service.run.take() {
-            self.desk.cancel(run.time_out);
-            self.desk.jobs.insert(run.job, Owner::Orphan);
-            self.desk.act(Action::Kill { job: run.job });
+            self.desk.disown(now, run.job);
         }
-        Some(Gone { service, lives_on })
     }
 
     /// Withdraws what nobody claims any more. A command of the service is run with `down` only if all of it is gone: what
     /// lives on with other prefixes may be up all the time.
     fn withdraw_removed(&mut self, gone: &Gone) {
-        let config = &gone.service.config;
+        let config = &gone.config;
         let by_command = config.custom_cmd.is_some() && !gone.lives_on;
         let mut withdrawn = false;
         for prefix in config
@@ -319,11 +323,11 @@ impl Engine {
     }
 
     /// Nobody knows what a command that is gone has told BIRD: where BIRD is told directly from now on, it begins at once.
-    fn take_over(&mut self, gone: &Service) {
-        if gone.config.custom_cmd.is_none() {
+    fn take_over(&mut self, gone: &ServiceConfig) {
+        if gone.custom_cmd.is_none() {
             return;
         }
-        for prefix in &gone.config.prefixes {
+        for prefix in &gone.prefixes {
             let mut claims = self.claims.on(*prefix);
             let directly = claims.any(|id| {
                 let service = self.services.get(id);
@@ -350,15 +354,16 @@ impl Engine {
             service.queued = false;
             service.again = false;
             service.leave();
-            Engine::call_off(&mut self.desk, service);
+            Engine::call_off(&mut self.desk, now, service);
         }
         self.queue.clear();
         for id in self.services.order.clone() {
             self.route(id);
         }
         let withdrew = (before.iter()).any(|prefix| !self.routes.announces(prefix));
-        self.routes.touch_unsettled();
-        let limit = now + self.daemon.reconfigure_timeout + self.daemon.on_exit_wait + EXIT_SLACK;
+        let pause = self.routes.hasten(now);
+        let daemon = &self.daemon;
+        let limit = now + pause + daemon.reconfigure_timeout + daemon.on_exit_wait + EXIT_SLACK;
         self.stage = Stage::Stopping { withdrew, limit };
         self.exit_timer = Some(self.desk.wheel.arm(limit, Timer::Exit));
     }
@@ -366,7 +371,7 @@ impl Engine {
     /// Goes from the last update to the wait, and from the wait to the exit.
     pub(super) fn settle_stop(&mut self, now: Mono) {
         if let Stage::Stopping { withdrew, limit } = self.stage {
-            if !self.routes.finished(true) || !self.customs.finished() {
+            if !self.routes.finished() || !self.customs.finished() {
                 return;
             }
             let wait = self.daemon.on_exit_wait;
@@ -383,12 +388,18 @@ impl Engine {
             }
         }
         if self.stage == Stage::Over {
-            let bird_knows = self.routes.bird_knows() && self.customs.finished();
+            let end = match (self.routes.files_settled(), self.routes.bird_knows()) {
+                (false, _) => End::FilesAreWrong,
+                (true, true) if self.customs.done() => End::Clean,
+                (true, _) => End::BirdDoesNotKnow,
+            };
             self.desk.say(What::Stopped {
                 uptime: now.since(self.started),
-                bird_knows,
+                end,
             });
-            self.desk.act(Action::Exit { bird_knows });
+            self.desk.act(Action::Exit {
+                clean: end == End::Clean,
+            });
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Runs of checks: when they start.
 //!
 //! The grid of a service never drifts: its slots lie at whole intervals from the first run, and a slot that finds the
-//! run of an earlier one going on is skipped. SIGURG, an address that appears and the end of a maintenance run a check in
+//! run of an earlier one going on is skipped. One that finds a run that was killed and does not die is a time-out: the
+//! check hangs still, and a second one beside it would as well. SIGURG, an address that appears and the end of a maintenance run a check in
 //! addition, without moving the grid. Due runs stand in one queue, first come first served, so that neither
 //! `max_running_checks` nor a thousand checks due at once lets one of them starve.
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 use super::notice::What;
 use super::service::{Awaited, Run, Service};
 use super::vocab::Action;
-use super::{Desk, Engine, Owner, ServiceId, Stage, Timer};
+use super::{Desk, Engine, Errand, Owner, ServiceId, Stage, Timer};
 use crate::time::{self, Mono};
 
 /// Starting a process holds the loop for about a tenth of a millisecond; after so many the loop looks at what has
@@ -46,6 +47,17 @@ impl Engine {
         service.next_run = Some(self.desk.wheel.arm(at, Timer::Run(id)));
     }
 
+    /// Another interval: the slots lie at whole ones of it from where the grid began.
+    pub(super) fn plan_anew(&mut self, now: Mono, id: ServiceId) {
+        let Some(service) = self.services.get(id) else {
+            return;
+        };
+        if service.next_run.is_some() {
+            let next = service.next_slot(now);
+            self.arm_run(id, next);
+        }
+    }
+
     pub(super) fn disarm_run(&mut self, id: ServiceId) {
         let Some(service) = self.services.get_mut(id) else {
             return;
@@ -60,15 +72,19 @@ impl Engine {
         };
         service.next_run = None;
         let next = service.next_slot(now.max(planned));
-        if let Some(run) = service.run.as_mut() {
-            run.overran = true;
-            if !std::mem::replace(&mut service.overruns, true) {
-                let running_for = now.since(run.started);
-                self.desk
-                    .say_of(service, What::CheckOverran { running_for });
-            }
-        } else {
+        let Some(run) = service.run.as_mut() else {
             self.enqueue(id);
+            return self.arm_run(id, next);
+        };
+        run.overran = true;
+        if self.desk.is_abandoned(run.job) {
+            self.arm_run(id, next);
+            return self.hangs_still(now, id);
+        }
+        if !std::mem::replace(&mut service.overruns, true) {
+            let running_for = now.since(run.started);
+            self.desk
+                .say_of(service, What::CheckOverran { running_for });
         }
         self.arm_run(id, next);
     }
@@ -84,7 +100,8 @@ impl Engine {
         }
     }
 
-    /// A run now, or as soon as the present one has ended.
+    /// A run now, or as soon as the present one has ended. What hangs though it was killed is not judged again for that:
+    /// a signal that is sent often would take the service down sooner than the grid.
     pub(super) fn run_soon(&mut self, id: ServiceId) {
         let Some(service) = self.services.get_mut(id) else {
             return;
@@ -112,7 +129,7 @@ impl Engine {
     /// Whether a queued run may start at once.
     pub(super) fn can_start(&self) -> bool {
         let limit = self.daemon.max_running_checks;
-        !self.queue.is_empty() && (limit == 0 || self.running < limit)
+        !self.queue.is_empty() && (limit == 0 || self.desk.running < limit)
     }
 
     pub(super) fn start_queued(&mut self, now: Mono) {
@@ -134,19 +151,14 @@ impl Engine {
         if !service.checkable() || service.run.is_some() {
             return;
         }
-        let job = self.desk.new_job(Owner::Check(id));
-        let time_out = self
-            .desk
-            .wheel
-            .arm(now + service.config.timeout, Timer::TimeOut(job));
+        let until = now + service.config.timeout;
+        let job = self.desk.begin(Owner::Check(id), Errand::Check, until);
         service.run = Some(Box::new(Run {
             job,
             started: now,
-            time_out: Some(time_out),
             awaited: Awaited::Verdict,
             overran: false,
         }));
-        self.running += 1;
         self.desk.say_of(service, What::CheckStarted);
         self.desk.act(Action::StartCheck {
             job,
@@ -155,13 +167,11 @@ impl Engine {
     }
 
     /// Ends a run whose verdict nobody wants any more.
-    pub(super) fn call_off(desk: &mut Desk, service: &mut Service) {
+    pub(super) fn call_off(desk: &mut Desk, now: Mono, service: &mut Service) {
         let run = service.run.as_mut();
         if let Some(run) = run.filter(|run| run.awaited == Awaited::Verdict) {
             run.awaited = Awaited::Nothing;
-            let (job, time_out) = (run.job, run.time_out.take());
-            desk.cancel(time_out);
-            desk.act(Action::Kill { job });
+            desk.kill(now, run.job);
         }
     }
 
@@ -170,9 +180,16 @@ impl Engine {
         let Some(service) = self.services.get_mut(id) else {
             return;
         };
-        if std::mem::take(&mut service.again) {
-            return self.enqueue(id);
+        match std::mem::take(&mut service.again) {
+            true => self.enqueue(id),
+            false => self.hasten(now, id, started),
         }
+    }
+
+    pub(super) fn hasten(&mut self, now: Mono, id: ServiceId, started: Mono) {
+        let Some(service) = self.services.get(id) else {
+            return;
+        };
         let fast = service.config.fast_interval.filter(|_| service.counting());
         if let (Some(fast), Some(timer)) = (fast, &service.next_run) {
             let soon = now.max(started + fast);

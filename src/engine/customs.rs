@@ -1,20 +1,20 @@
 //! `custom_bird_reconfigure_cmd`: commands of single services that stand in for the reconfiguration of BIRD.
 //!
 //! Such a command is run with `up` or `down` once the files hold what the service wants. One at a time for each
-//! service; of what changes meanwhile only the newest state is delivered. It may have effects of its own, so a failure
-//! is logged, counted and not repeated, until a reload says that the operator has been at work.
+//! service, but for one that was killed and does not die; of what changes meanwhile only the newest state is delivered. It
+//! may have effects of its own, so a failure is logged, counted and not repeated, until a reload says that the operator
+//! has been at work.
 
 use std::rc::Rc;
 
-use super::notice::{Notice, What};
+use super::notice::{Errand, Notice, What};
 use super::routes::Routes;
 use super::snapshot::CustomCounters;
 use super::vocab::{Action, Ended, JobId, Output, Status};
-use super::{Desk, Engine, Owner, Timer};
+use super::{Desk, Engine, Owner};
 use crate::config::{Family, ServiceConfig};
 use crate::sorted::Map;
 use crate::time::Mono;
-use crate::wheel::TimerId;
 
 #[derive(Debug)]
 struct Delivery {
@@ -28,10 +28,9 @@ struct Delivery {
 
 #[derive(Debug)]
 struct Delivering {
+    job: JobId,
     up: bool,
     started: Mono,
-    time_out: Option<TimerId>,
-    timed_out: bool,
 }
 
 impl Delivery {
@@ -70,13 +69,9 @@ impl Customs {
         !self.deliveries.values().any(Delivery::goes_on)
     }
 
-    #[cfg(test)]
-    pub fn timers(&self) -> usize {
-        let running = self
-            .deliveries
-            .values()
-            .filter_map(|delivery| delivery.running.as_ref());
-        running.filter(|running| running.time_out.is_some()).count()
+    /// Whether everything is delivered, and none has failed.
+    pub fn done(&self) -> bool {
+        self.deliveries.is_empty()
     }
 
     /// Starts the commands whose files are written.
@@ -96,51 +91,40 @@ impl Customs {
                 continue;
             }
             (delivery.due, delivery.failed) = (None, None);
-            let job = desk.new_job(Owner::Custom(config.clone()));
-            let time_out = Some(
-                desk.wheel
-                    .arm(now + config.custom_timeout, Timer::TimeOut(job)),
-            );
+            let (owner, until) = (Owner::Custom(config.clone()), now + config.custom_timeout);
+            let job = desk.begin(owner, Errand::Custom, until);
             desk.act(Action::StartCustom {
                 job,
                 service: config.clone(),
                 up,
             });
             delivery.running = Some(Delivering {
+                job,
                 up,
                 started: now,
-                time_out,
-                timed_out: false,
             });
         }
     }
 }
 
 impl Engine {
-    pub(super) fn custom_timed_out(&mut self, service: &ServiceConfig, job: JobId) {
-        let delivery = self.customs.deliveries.get_mut(&service.name);
-        if let Some(running) = delivery.and_then(|delivery| delivery.running.as_mut()) {
-            running.time_out = None;
-            running.timed_out = true;
-            self.desk.act(Action::Kill { job });
-        }
-    }
-
+    /// A command has ended, or was given up. `timed_out`: it had been told to die.
     pub(super) fn custom_ended(
         &mut self,
         now: Mono,
         service: &Rc<ServiceConfig>,
+        job: JobId,
         ended: Result<Ended, String>,
+        timed_out: bool,
         output: Output,
     ) {
         let Some(delivery) = self.customs.deliveries.get_mut(&service.name) else {
             return;
         };
-        let Some(running) = delivery.running.take() else {
+        let Some(running) = delivery.running.take_if(|running| running.job == job) else {
             return;
         };
-        self.desk.cancel(running.time_out);
-        let (up, timed_out) = (running.up, running.timed_out);
+        let up = running.up;
         let done = ended == Ok(Ended::Exit(0)) && !timed_out;
         delivery.failed = (!done).then_some(up);
         // Meanwhile a reload has put another command in its place.

@@ -16,24 +16,27 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::{Announce, DaemonConfig, Family, ServiceConfig};
-use crate::sorted::Map;
+use crate::config::{Announce, DaemonConfig, Family};
 use crate::time::Mono;
-use crate::wheel::{TimerId, Wheel};
+use crate::wheel::TimerId;
 use claims::Claims;
 use customs::Customs;
-use notice::{Notice, What};
-use routes::Routes;
+use desk::{Desk, Fate, Owner};
+use notice::{Errand, What};
+use routes::{ChannelId, Routes};
 use service::Service;
 use services::{ServiceId, Services};
 use snapshot::Reloads;
-use vocab::{Action, Addresses, Ended, Event, JobId, Obstacle, Output, World};
+use vocab::{
+    Accepted, Action, Addresses, Ended, Event, JobId, Output, Refusal, StartFailure, World,
+};
 
 pub mod addresses;
 mod change;
 mod checks;
 mod claims;
 mod customs;
+mod desk;
 pub mod notice;
 mod outside;
 mod routes;
@@ -55,25 +58,13 @@ const METRICS_SPACING: Duration = Duration::from_millis(250);
 enum Timer {
     /// The next run of a service.
     Run(ServiceId),
-    /// A check, a reconfiguration or a custom command has had its time.
-    TimeOut(JobId),
-    /// The spacing or the back-off of this channel is over.
-    Channel(usize),
+    /// A job has had its time, or its grace.
+    Job(JobId),
+    /// The spacing or the back-off of this channel is over, or its patience with a file.
+    Channel(ChannelId),
     Metrics,
     /// The end of a stop, whatever is still going on.
     Exit,
-}
-
-/// Whom a job belongs to.
-#[derive(Clone, Debug)]
-enum Owner {
-    Check(ServiceId),
-    /// A check that nobody waits for any more: its service is gone or changed.
-    Orphan,
-    Channel(usize),
-    Custom(Rc<ServiceConfig>),
-    /// A reconfiguration or a custom command that nobody waits for any more.
-    Nobody,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,43 +81,6 @@ enum Stage {
     Over,
 }
 
-/// What the parts share: the wheel, the jobs, and what is to be done.
-#[derive(Debug)]
-struct Desk {
-    wheel: Wheel<Timer>,
-    jobs: Map<JobId, Owner>,
-    last_job: u64,
-    out: Vec<Action>,
-}
-
-impl Desk {
-    fn new_job(&mut self, owner: Owner) -> JobId {
-        self.last_job += 1;
-        let job = JobId(self.last_job);
-        self.jobs.insert(job, owner);
-        job
-    }
-
-    fn cancel(&mut self, timer: Option<TimerId>) {
-        if let Some(timer) = timer {
-            self.wheel.cancel(timer);
-        }
-    }
-
-    fn act(&mut self, action: Action) {
-        self.out.push(action);
-    }
-
-    fn say(&mut self, what: What) {
-        self.out.push(Action::Say(Notice::from(what)));
-    }
-
-    fn say_of(&mut self, service: &Service, what: What) {
-        let about = Some((service.config.clone(), service.status()));
-        self.out.push(Action::Say(Notice { about, what }));
-    }
-}
-
 #[derive(Debug)]
 pub struct Engine {
     daemon: DaemonConfig,
@@ -138,7 +92,6 @@ pub struct Engine {
     addresses: Rc<Addresses>,
     /// Runs that are due, first come first served.
     queue: VecDeque<ServiceId>,
-    running: u32,
     routes: Routes,
     customs: Customs,
     reloads: Reloads,
@@ -160,17 +113,11 @@ impl Engine {
         let mut engine = Engine {
             daemon: world.config.daemon.clone(),
             started: now,
-            desk: Desk {
-                wheel: Wheel::new(now),
-                jobs: Map::new(),
-                last_job: 0,
-                out: Vec::new(),
-            },
+            desk: Desk::new(now),
             services: Services::default(),
             claims: Claims::default(),
             addresses: Rc::default(),
             queue: VecDeque::new(),
-            running: 0,
             routes: Routes::default(),
             customs: Customs::default(),
             reloads: Reloads {
@@ -197,29 +144,14 @@ impl Engine {
     pub fn step(&mut self, now: Mono, event: Event) -> Vec<Action> {
         match event {
             Event::Due => self.due(now),
-            Event::JobEnded { job, ended, output } => match self.desk.jobs.remove(&job) {
-                Some(Owner::Check(id)) => self.check_ended(now, id, job, ended, output),
-                Some(Owner::Custom(service)) => self.custom_ended(now, &service, Ok(ended), output),
-                Some(Owner::Orphan) => self.running -= 1,
-                Some(Owner::Nobody | Owner::Channel(_)) | None => {}
-            },
-            Event::JobNotStarted { job, failure } => match self.desk.jobs.remove(&job) {
-                Some(Owner::Check(id)) => self.check_not_started(now, id, job, failure),
-                Some(Owner::Custom(service)) => {
-                    self.custom_ended(now, &service, Err(failure.cause), Default::default());
-                }
-                Some(Owner::Orphan) => self.running -= 1,
-                Some(Owner::Nobody | Owner::Channel(_)) | None => {}
-            },
-            Event::JobNotKilled { job, pid, cause } => self.not_killed(now, job, pid, cause),
-            Event::ReconfigureEnded { job, outcome } => {
-                if let Some(Owner::Channel(channel)) = self.desk.jobs.remove(&job) {
-                    self.routes
-                        .reconfigured(&mut self.desk, now, channel, job, outcome);
-                }
+            Event::JobEnded { job, ended, output } => self.job_ended(now, job, Ok(ended), output),
+            Event::JobNotStarted { job, failure } => {
+                self.job_ended(now, job, Err(failure), Output::default());
             }
-            Event::FileWritten { family, outcome } => self.file_written(now, family, outcome),
-            Event::FileFound { family, file } => self.routes.file_found(family, file),
+            Event::JobNotKilled { job, pid, cause } => self.not_killed(now, job, pid, cause),
+            Event::ReconfigureEnded { job, outcome } => self.reconfigured(now, job, outcome),
+            Event::FileWritten { job, outcome } => self.file_written(now, job, outcome),
+            Event::FileFound { job, file } => self.routes.file_found(job, file),
             Event::Addresses(addresses) => self.addresses_changed(now, addresses),
             Event::Maintenance { path, present } => self.maintenance_changed(now, path, present),
             Event::RunNow => self.run_now(),
@@ -230,15 +162,12 @@ impl Engine {
         std::mem::take(&mut self.desk.out)
     }
 
-    /// Ends a turn: starts what is due and has all changes of the turn carried out together.
+    /// Ends a turn: has all its changes carried out together, and starts what is due. `now` is read for this, so that what
+    /// has delayed the turn is not taken off the time of what is started.
     pub fn finish_turn(&mut self, now: Mono) -> Vec<Action> {
-        self.routes
-            .settle(&mut self.desk, now, self.stage != Stage::Running);
+        self.routes.settle(&mut self.desk, now);
         self.customs.settle(&mut self.desk, now, &self.routes);
-        // BIRD is told before checks are started: each start takes its time. The outcome of a file comes in this turn.
-        if !self.routes.writing() {
-            self.start_queued(now);
-        }
+        self.start_queued(now);
         self.settle_metrics(now);
         self.settle_stop(now);
         std::mem::take(&mut self.desk.out)
@@ -256,8 +185,8 @@ impl Engine {
         for (planned, timer) in self.desk.wheel.expire(now) {
             match timer {
                 Timer::Run(id) => self.slot_reached(now, planned, id),
-                Timer::TimeOut(job) => self.timed_out(now, job),
-                Timer::Channel(channel) => self.routes.timer_fired(channel),
+                Timer::Job(job) => self.job_timer_fired(now, job),
+                Timer::Channel(id) => self.routes.timer_fired(id),
                 Timer::Metrics => {
                     self.metrics_timer = None;
                     self.metrics_wanted = true;
@@ -270,43 +199,90 @@ impl Engine {
         }
     }
 
-    fn timed_out(&mut self, now: Mono, job: JobId) {
-        match self.desk.jobs.get(&job).cloned() {
-            Some(Owner::Check(id)) => self.check_timed_out(now, id, job),
-            Some(Owner::Channel(channel)) => {
-                self.routes.timed_out(&mut self.desk, now, channel, job)
-            }
-            Some(Owner::Custom(service)) => self.custom_timed_out(&service, job),
-            Some(Owner::Orphan | Owner::Nobody) | None => {}
+    fn job_timer_fired(&mut self, now: Mono, job: JobId) {
+        match self.desk.timer_fired(job) {
+            Some((Owner::Check(id), Fate::Running)) => self.check_timed_out(now, id, job),
+            Some((_, Fate::Running)) => self.desk.kill(now, job),
+            Some((owner, Fate::Dying | Fate::Abandoned)) => self.abandon(now, job, owner, None),
+            None => {}
         }
     }
 
     fn not_killed(&mut self, now: Mono, job: JobId, pid: u32, cause: String) {
-        match self.desk.jobs.get(&job).cloned() {
-            Some(Owner::Check(id)) => {
-                if let Some(service) = self.services.get(id) {
-                    self.desk.say_of(service, What::NotKilled { pid, cause });
-                }
-            }
-            Some(Owner::Custom(service)) => {
-                // What changes next must not wait for it.
-                self.desk.jobs.insert(job, Owner::Nobody);
-                self.desk.say(What::NotKilled { pid, cause });
-                self.custom_ended(now, &service, Ok(Ended::Signal(9)), Output::default());
-            }
-            Some(Owner::Channel(channel)) => {
-                self.desk.say(What::NotKilled { pid, cause });
-                self.routes.given_up(&mut self.desk, now, channel, job);
-            }
-            Some(Owner::Orphan | Owner::Nobody) | None => {
-                self.desk.say(What::NotKilled { pid, cause });
-            }
+        if let Some(owner) = self.desk.owner(job) {
+            self.abandon(now, job, owner, Some(What::NotKilled { pid, cause }));
         }
     }
 
-    fn file_written(&mut self, now: Mono, family: Family, outcome: Result<(), String>) {
-        self.routes
-            .file_written(&mut self.desk, now, family, outcome);
+    /// What hangs as another user or in the kernel may do so for ever; nothing waits for it.
+    fn abandon(&mut self, now: Mono, job: JobId, owner: Owner, why: Option<What>) {
+        let Some(errand) = self.desk.abandon(job) else {
+            return;
+        };
+        let what = why.unwrap_or(What::DoesNotDie { errand });
+        self.metrics_wanted = true;
+        match owner {
+            Owner::Check(id) => {
+                if let Some(service) = self.services.get(id) {
+                    self.desk.say_of(service, what);
+                }
+            }
+            Owner::Channel(id) => {
+                self.routes.abandoned(&mut self.desk, now, id, job, what);
+            }
+            Owner::Custom(service) => {
+                self.desk.say(what);
+                let killed = Ok(Ended::Signal(9));
+                self.custom_ended(now, &service, job, killed, true, Output::default());
+            }
+            Owner::Nobody => self.desk.say(what),
+        }
+    }
+
+    fn job_ended(
+        &mut self,
+        now: Mono,
+        job: JobId,
+        ended: Result<Ended, StartFailure>,
+        output: Output,
+    ) {
+        let known = self.desk.ended(job);
+        self.metrics_wanted |= matches!(known, Some((_, Fate::Abandoned)));
+        match known {
+            Some((Owner::Check(id), _)) => self.check_ended(now, id, job, ended, output),
+            Some((Owner::Custom(service), fate)) => {
+                let (ended, timed_out) = (
+                    ended.map_err(|failure| failure.cause),
+                    fate != Fate::Running,
+                );
+                self.custom_ended(now, &service, job, ended, timed_out, output);
+            }
+            // Of a reconfiguration the host tells more, if it was begun.
+            Some((Owner::Channel(id), fate)) => {
+                let refusal = match ended {
+                    Ok(ended) => Refusal::Command {
+                        ended,
+                        said: String::new(),
+                    },
+                    Err(failure) => Refusal::Unreachable(failure.cause),
+                };
+                self.routes
+                    .reconfigured(&mut self.desk, now, id, job, fate, Err(refusal));
+            }
+            Some((Owner::Nobody, _)) | None => {}
+        }
+    }
+
+    fn reconfigured(&mut self, now: Mono, job: JobId, outcome: Result<Accepted, Refusal>) {
+        if let Some((Owner::Channel(id), fate)) = self.desk.ended(job) {
+            self.routes
+                .reconfigured(&mut self.desk, now, id, job, fate, outcome);
+            self.metrics_wanted = true;
+        }
+    }
+
+    fn file_written(&mut self, now: Mono, job: JobId, outcome: Result<(), String>) {
+        self.routes.file_written(&mut self.desk, now, job, outcome);
         self.metrics_wanted = true;
     }
 
@@ -345,28 +321,24 @@ impl Engine {
         self.metrics_wanted = true;
     }
 
-    /// The file's interval, and at once when something changed, but not in a flood.
+    /// The file's interval, and at once when something changed, but not in a flood. A prefix file that is just being
+    /// written is waited for, as long as the next one would have to wait anyway: it is to be told as well.
     fn settle_metrics(&mut self, now: Mono) {
         let Some(metrics) = &self.daemon.metrics else {
             return;
         };
-        // What is being written comes to an end within this turn, and is to be told as well.
-        if self.routes.writing() {
-            return;
-        }
-        let allowed = self
-            .metrics_written
-            .is_none_or(|at| now >= at + METRICS_SPACING);
-        let next = match (self.metrics_wanted, allowed) {
-            (true, true) => {
+        let last = self.metrics_written.max(self.routes.writing_since());
+        let allowed = last.map_or(now, |at| at + METRICS_SPACING);
+        let next = match self.metrics_wanted {
+            true if allowed <= now => {
                 self.metrics_wanted = false;
                 self.metrics_written = Some(now);
                 self.desk.act(Action::WriteMetrics);
                 now + metrics.interval
             }
-            (true, false) => self.metrics_written.unwrap_or(now) + METRICS_SPACING,
-            (false, _) if self.metrics_timer.is_some() => return,
-            (false, _) => now + metrics.interval,
+            true => allowed,
+            false if self.metrics_timer.is_some() => return,
+            false => now + metrics.interval,
         };
         let old = self.metrics_timer.take();
         self.desk.cancel(old);

@@ -31,6 +31,15 @@ pub enum Stream {
     Stderr,
 }
 
+/// What a child process or a conversation with BIRD is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errand {
+    Check,
+    Reconfiguration,
+    /// `custom_bird_reconfigure_cmd`.
+    Custom,
+}
+
 /// Which file or channel of the host a [`What::Trouble`] is about. One at a time is logged for each, and its end.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
@@ -52,6 +61,17 @@ pub enum Part {
     Events,
 }
 
+/// What an orderly end has left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Files and BIRDs have what was asked for.
+    Clean,
+    /// Some BIRD, or some command of a service, has not taken what stands in the files.
+    BirdDoesNotKnow,
+    /// Some prefix file does not say what it should.
+    FilesAreWrong,
+}
+
 #[derive(Clone, Debug)]
 pub enum What {
     // The daemon.
@@ -66,8 +86,7 @@ pub enum What {
     },
     Stopped {
         uptime: Duration,
-        /// Whether every BIRD has taken what stands in the files.
-        bird_knows: bool,
+        end: End,
     },
     Reloaded {
         added: usize,
@@ -144,6 +163,10 @@ pub enum What {
     NotKilled {
         pid: u32,
         cause: String,
+    },
+    /// It was killed, and is still there after its grace.
+    DoesNotDie {
+        errand: Errand,
     },
     MaintenanceOver {
         path: PathBuf,

@@ -56,7 +56,7 @@ impl Engine {
         };
         let change = service.input(reason.map_or(Input::Release, Input::Hold), now);
         // A run that began under other circumstances says nothing about the present ones.
-        Engine::call_off(&mut self.desk, service);
+        Engine::call_off(&mut self.desk, now, service);
         let checkable = service.checkable();
         let next = service.next_slot(now);
         if let Some(change) = change {

@@ -74,7 +74,6 @@ pub enum Awaited {
 pub struct Run {
     pub job: JobId,
     pub started: Mono,
-    pub time_out: Option<TimerId>,
     pub awaited: Awaited,
     /// It took a slot of the grid beyond its own.
     pub overran: bool,

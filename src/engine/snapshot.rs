@@ -68,13 +68,15 @@ pub struct Snapshot<'a> {
     pub started: Mono,
     /// Those that were asked for.
     pub services: Vec<ServiceView<'a>>,
-    /// Enabled families only.
+    /// Enabled families, and those whose files are still to be withdrawn.
     pub families: Vec<FamilyView<'a>>,
     pub customs: CustomCounters,
     pub reloads: Reloads,
     /// Checks that run, and those that wait for their turn (`max_running_checks`).
     pub running: usize,
     pub waiting: usize,
+    /// Child processes that were killed and have not died.
+    pub abandoned: usize,
 }
 
 #[derive(Clone, Debug)]

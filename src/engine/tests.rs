@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipnetwork::IpNetwork;
 
-use super::notice::What;
+use super::notice::{Notice, What};
 use super::vocab::*;
 use super::*;
 use crate::config::*;
@@ -18,9 +18,12 @@ mod commands;
 mod enumerate;
 mod fixture;
 mod found;
+mod hanging;
+mod leaving;
 mod routing;
 mod schedule;
 mod simulate;
+mod slow_disk;
 mod windows;
 
 pub use fixture::{config, net, service, world};
@@ -31,6 +34,16 @@ pub enum Job {
     Check(String),
     Custom(String, bool),
     Reconfigure,
+}
+
+/// What is to be done about a file.
+#[derive(Clone, Debug)]
+pub struct Order {
+    pub job: JobId,
+    pub family: Family,
+    pub path: PathBuf,
+    /// To be written; `None`: it is to be read.
+    pub prefixes: Option<Set<IpNetwork>>,
 }
 
 /// An engine with the world around it. It performs actions as a host would, and checks what must always hold.
@@ -44,10 +57,18 @@ pub struct Bench {
     /// Whom reconfigurations among `jobs` speak to.
     pub vias: BTreeMap<JobId, Rc<Via>>,
     pub files: [Set<IpNetwork>; 2],
+    /// Where these are, and what stands in others.
+    pub paths: [PathBuf; 2],
+    pub elsewhere: BTreeMap<PathBuf, Set<IpNetwork>>,
+    /// What is to be done about files waits in `orders`.
+    pub slow_disk: bool,
+    pub orders: Vec<Order>,
     /// When the files were written, and when BIRD was told.
     pub writes: Vec<(Mono, Family)>,
     pub reconfigurations: Vec<Mono>,
     pub started: Vec<(Mono, String)>,
+    /// Times that the metrics were written.
+    pub metrics: usize,
     pub notices: Vec<Notice>,
     pub disk_full: bool,
     /// As `disk_full`, for one family alone.
@@ -58,7 +79,7 @@ pub struct Bench {
     pub bird: Option<Result<Accepted, Refusal>>,
     pub exited: bool,
     /// What the engine said of that at its end.
-    pub bird_knows: bool,
+    pub clean: bool,
 }
 
 impl Bench {
@@ -77,6 +98,11 @@ impl Bench {
     ) -> Bench {
         let now = Mono::from_micros(1_000_000);
         let files = world.files.clone().map(|file| file.prefixes);
+        let path = |family: &Option<FamilyConfig>| {
+            let config = family.as_ref();
+            config.map_or(PathBuf::new(), |config| config.prefix_file.clone())
+        };
+        let paths = world.config.daemon.families.each_ref().map(path);
         let (engine, actions) = Engine::start(now, world, 7, unclean);
         let mut bench = Bench {
             engine,
@@ -86,16 +112,21 @@ impl Bench {
             doomed: BTreeSet::new(),
             vias: BTreeMap::new(),
             files,
+            paths,
+            elsewhere: BTreeMap::new(),
+            slow_disk: false,
+            orders: Vec::new(),
             writes: Vec::new(),
             reconfigurations: Vec::new(),
             started: Vec::new(),
+            metrics: 0,
             notices: Vec::new(),
             disk_full: false,
             full: [false; 2],
             spoiled: [None, None],
             bird,
             exited: false,
-            bird_knows: false,
+            clean: false,
         };
         bench.perform(actions);
         bench.event(Event::Due);
@@ -163,33 +194,38 @@ impl Bench {
                     }
                     None
                 }
-                Action::WriteFile { family, prefixes } => {
-                    self.writes.push((self.now, family));
-                    let outcome = match self.disk_full || self.full[family.index()] {
-                        true => Err("no space left on device".to_string()),
-                        false => {
-                            self.files[family.index()] = (*prefixes).clone();
-                            self.spoiled[family.index()] = None;
-                            Ok(())
-                        }
+                Action::WriteFile {
+                    job,
+                    file,
+                    prefixes,
+                } => {
+                    let order = Order {
+                        job,
+                        family: Family::of(&file.dummy),
+                        path: file.prefix_file.clone(),
+                        prefixes: Some((*prefixes).clone()),
                     };
-                    Some(Event::FileWritten { family, outcome })
+                    self.take_order(order)
                 }
-                Action::LookAtFile { family } => {
-                    let file = self.spoiled[family.index()].clone();
-                    let file = file.unwrap_or_else(|| FoundFile {
-                        prefixes: self.files[family.index()].clone(),
-                        repair: None,
-                    });
-                    Some(Event::FileFound { family, file })
+                Action::LookAtFile { job, file } => {
+                    let order = Order {
+                        job,
+                        family: Family::of(&file.dummy),
+                        path: file.prefix_file.clone(),
+                        prefixes: None,
+                    };
+                    self.take_order(order)
                 }
-                Action::WriteMetrics => None,
+                Action::WriteMetrics => {
+                    self.metrics += 1;
+                    None
+                }
                 Action::Say(notice) => {
                     self.notices.push(notice);
                     None
                 }
-                Action::Exit { bird_knows } => {
-                    (self.exited, self.bird_knows) = (true, bird_knows);
+                Action::Exit { clean } => {
+                    (self.exited, self.clean) = (true, clean);
                     None
                 }
             };
@@ -199,6 +235,85 @@ impl Bench {
             }
         }
         more
+    }
+
+    /// A file is written or read at once, or later.
+    fn take_order(&mut self, order: Order) -> Option<Event> {
+        if order.prefixes.is_some() {
+            self.writes.push((self.now, order.family));
+        }
+        match self.slow_disk {
+            true => {
+                self.orders.push(order);
+                None
+            }
+            false => Some(self.carry_out(&order)),
+        }
+    }
+
+    /// Does what was ordered of a file.
+    pub fn carry_out(&mut self, order: &Order) -> Event {
+        let (job, index) = (order.job, order.family.index());
+        let here = order.path == self.paths[index];
+        let file = match here {
+            true => &mut self.files[index],
+            false => self.elsewhere.entry(order.path.clone()).or_default(),
+        };
+        let full = self.disk_full || self.full[index];
+        match &order.prefixes {
+            Some(_) if full => Event::FileWritten {
+                job,
+                outcome: Err("no space left on device".to_string()),
+            },
+            Some(prefixes) => {
+                *file = prefixes.clone();
+                if here {
+                    self.spoiled[index] = None;
+                }
+                let outcome = Ok(());
+                Event::FileWritten { job, outcome }
+            }
+            None => {
+                let found = FoundFile {
+                    prefixes: file.clone(),
+                    repair: None,
+                };
+                let spoiled = self.spoiled[index].clone().filter(|_| here);
+                let file = spoiled.unwrap_or(found);
+                Event::FileFound { job, file }
+            }
+        }
+    }
+
+    /// The oldest order that waits is carried out.
+    pub fn disk_works(&mut self) {
+        let order = self.orders.remove(0);
+        let event = self.carry_out(&order);
+        self.event(event);
+    }
+
+    pub fn reload(&mut self, world: World) {
+        self.take_up(world);
+        self.finish_turn();
+    }
+
+    /// Takes up another world in this turn. A file that moves there is met as the new world has it.
+    pub fn take_up(&mut self, world: World) {
+        for family in Family::ALL {
+            let index = family.index();
+            let config = world.config.daemon.families[index].as_ref();
+            let path = config.map(|config| config.prefix_file.clone());
+            let Some(path) = path.filter(|path| *path != self.paths[index]) else {
+                continue;
+            };
+            let found = world.files[index].prefixes.clone();
+            self.elsewhere.remove(&path);
+            self.spoiled[index] = None;
+            let old = std::mem::replace(&mut self.files[index], found);
+            let old_path = std::mem::replace(&mut self.paths[index], path);
+            self.elsewhere.insert(old_path, old);
+        }
+        self.part_of_turn(Event::Reload(Box::new(world)));
     }
 
     /// Lets what was killed end.
@@ -327,12 +442,6 @@ impl Bench {
             usize::from(engine.exit_timer.is_some()) + usize::from(engine.metrics_timer.is_some());
         for service in engine.services.iter() {
             timers += usize::from(service.next_run.is_some());
-            timers += usize::from(
-                service
-                    .run
-                    .as_ref()
-                    .is_some_and(|run| run.time_out.is_some()),
-            );
             // `on_exit` is literal.
             let held = service.state() == service::State::Held && engine.stage == Stage::Running;
             assert!(
@@ -341,18 +450,18 @@ impl Bench {
                 service.config.name
             );
         }
-        timers += engine.routes.timers() + engine.customs.timers();
+        timers += engine.routes.timers() + engine.desk.timers();
         assert_eq!(
             engine.desk.wheel.armed(),
             timers,
             "a timer without an owner"
         );
-        let running = engine
+        assert_eq!(engine.desk.places(), engine.desk.running as usize);
+        let abandoned = engine
             .desk
-            .jobs
-            .values()
-            .filter(|owner| matches!(owner, Owner::Check(_) | Owner::Orphan));
-        assert_eq!(running.count(), engine.running as usize);
+            .jobs()
+            .filter(|(_, fate)| *fate == Fate::Abandoned);
+        assert_eq!(abandoned.count(), engine.desk.abandoned);
         for prefix in &engine.claims.prefixes().collect::<Vec<_>>() {
             let claims = engine.claims.on(*prefix);
             let states = claims.filter_map(|id| engine.services.get(id));

@@ -1,13 +1,14 @@
 //! What a run amounts to: the verdict, what it does to its service, and what is said of it.
 //!
 //! A failure is logged once with what the check wrote; those that are like it are only counted, until something else
-//! comes. A verdict never waits for a process to be gone: a run that has had its time has failed at that moment.
+//! comes. A verdict never waits for a process to be gone: a run that has had its time has failed at that moment, and if
+//! it cannot be killed it fails again with each slot of the grid.
 
 use std::time::Duration;
 
 use super::notice::{Stream, What};
-use super::service::{Awaited, Change, Input, Run, Service, State};
-use super::vocab::{Action, Captured, Ended, JobId, LastRun, Output, StartFailure, Verdict};
+use super::service::{Awaited, Change, Input, Service, State};
+use super::vocab::{Captured, Ended, JobId, LastRun, Output, StartFailure, Verdict};
 use super::{Desk, Engine, ServiceId};
 use crate::time::Mono;
 
@@ -20,30 +21,34 @@ impl Engine {
         now: Mono,
         id: ServiceId,
         job: JobId,
-        ended: Ended,
+        ended: Result<Ended, StartFailure>,
         output: Output,
     ) {
-        let Some((run, took)) = self.end_run(now, id, job) else {
+        let Some(service) = self.services.get_mut(id) else {
             return;
         };
-        let first_line = first_line(&output);
+        let Some(run) = service.run.take_if(|run| run.job == job) else {
+            return;
+        };
+        service.overruns &= run.overran;
+        let (verdict, first_line) = match ended {
+            Ok(ended) => (Verdict::from(ended), first_line(&output)),
+            Err(failure) => (Verdict::NotStarted(failure.status), failure.cause),
+        };
         match run.awaited {
             Awaited::Verdict => {
-                let verdict = Verdict::from(ended);
                 let last = LastRun {
                     verdict,
-                    took,
+                    took: now.since(run.started),
                     ended: now,
                     first_line: &first_line,
                 };
-                self.judge(now, id, last, Some(output));
+                self.judge(now, id, last, output);
             }
             Awaited::Output => {
-                if let Some(service) = self.services.get_mut(id) {
-                    service.timed_out_with(&first_line);
-                    if service.repeated == 0 && service.logged == Some(Verdict::TimedOut) {
-                        log_output(&mut self.desk, service, output);
-                    }
+                service.timed_out_with(&first_line);
+                if service.repeated == 0 && service.logged == Some(Verdict::TimedOut) {
+                    log_output(&mut self.desk, service, output);
                 }
             }
             Awaited::Nothing => {}
@@ -51,67 +56,41 @@ impl Engine {
         self.after_run(now, id, run.started);
     }
 
-    pub(super) fn check_not_started(
-        &mut self,
-        now: Mono,
-        id: ServiceId,
-        job: JobId,
-        failure: StartFailure,
-    ) {
-        let Some((run, took)) = self.end_run(now, id, job) else {
+    /// The verdict is passed at once; that the group is gone is only a matter of tidiness.
+    pub(super) fn check_timed_out(&mut self, now: Mono, id: ServiceId, job: JobId) {
+        self.desk.kill(now, job);
+        self.judge_hanging(now, id);
+    }
+
+    /// A slot of the grid has found the run of an earlier one, which was killed and does not die.
+    pub(super) fn hangs_still(&mut self, now: Mono, id: ServiceId) {
+        self.judge_hanging(now, id);
+        self.hasten(now, id, now);
+    }
+
+    /// A time-out of the run that is going on, not necessarily its first.
+    fn judge_hanging(&mut self, now: Mono, id: ServiceId) {
+        let Some(run) = self
+            .services
+            .get_mut(id)
+            .and_then(|service| service.run.as_mut())
+        else {
             return;
         };
         if run.awaited == Awaited::Verdict {
-            let verdict = Verdict::NotStarted(failure.status);
-            self.judge(
-                now,
-                id,
-                LastRun {
-                    verdict,
-                    took,
-                    ended: now,
-                    first_line: &failure.cause,
-                },
-                None,
-            );
+            run.awaited = Awaited::Output;
         }
-        self.after_run(now, id, run.started);
-    }
-
-    /// The verdict is passed at once; that the group is gone is only a matter of tidiness.
-    pub(super) fn check_timed_out(&mut self, now: Mono, id: ServiceId, job: JobId) {
-        let Some(service) = self.services.get_mut(id) else {
-            return;
-        };
-        let Some(run) = service.run.as_mut().filter(|run| run.job == job) else {
-            return;
-        };
-        run.time_out = None;
-        run.awaited = Awaited::Output;
-        let took = now.since(run.started);
-        self.desk.act(Action::Kill { job });
         let last = LastRun {
             verdict: Verdict::TimedOut,
-            took,
+            took: now.since(run.started),
             ended: now,
             first_line: "",
         };
-        self.judge(now, id, last, None);
-    }
-
-    /// Takes the run off its service. `None`: the job belongs to nobody any more.
-    fn end_run(&mut self, now: Mono, id: ServiceId, job: JobId) -> Option<(Box<Run>, Duration)> {
-        self.running -= 1;
-        let service = self.services.get_mut(id)?;
-        let mut run = service.run.take_if(|run| run.job == job)?;
-        self.desk.cancel(run.time_out.take());
-        service.overruns &= run.overran;
-        let took = now.since(run.started);
-        Some((run, took))
+        self.judge(now, id, last, Output::default());
     }
 
     /// What a verdict means for the service, and what is said of it.
-    fn judge(&mut self, now: Mono, id: ServiceId, last: LastRun<'_>, output: Option<Output>) {
+    fn judge(&mut self, now: Mono, id: ServiceId, last: LastRun<'_>, output: Output) {
         let Some(service) = self.services.get_mut(id) else {
             return;
         };
@@ -185,7 +164,7 @@ fn log_failure(
     service: &mut Service,
     last: LastRun<'_>,
     told: bool,
-    output: Option<Output>,
+    output: Output,
 ) {
     let verdict = last.verdict;
     if service.logged == Some(verdict) {
@@ -208,7 +187,7 @@ fn log_failure(
         };
         desk.say_of(service, what);
     }
-    log_output(desk, service, output.unwrap_or_default());
+    log_output(desk, service, output);
 }
 
 fn log_output(desk: &mut Desk, service: &Service, output: Output) {

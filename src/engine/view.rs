@@ -3,11 +3,11 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::routes::Channel;
+use super::routes::{Channel, PrefixFile};
 use super::service::{Service, State};
 use super::snapshot::{Counts, FamilyView, Overview, ServiceView, Snapshot, Source};
 use super::vocab::Status;
-use super::{Engine, Family, Obstacle};
+use super::{Engine, Family};
 use crate::config::ServiceConfig;
 use crate::time::Mono;
 
@@ -35,8 +35,9 @@ impl Source for Engine {
             families,
             customs: self.customs.counters,
             reloads: self.reloads,
-            running: self.running as usize,
+            running: self.desk.running as usize,
             waiting,
+            abandoned: self.desk.abandoned,
         }
     }
 
@@ -111,24 +112,21 @@ impl Engine {
         }
     }
 
+    /// The file that counts, or the one that is being left if there is none; in trouble if one of them is.
     fn family_view(&self, family: Family) -> Option<FamilyView<'_>> {
-        let routes = self.routes.families[family.index()].as_ref()?;
-        let channel = self
-            .routes
-            .channel_of(family)
-            .map(|index| &self.routes.channels[index]);
-        let trouble: Option<&Obstacle> = routes
-            .trouble
-            .as_ref()
-            .or_else(|| channel.and_then(|channel| channel.trouble.as_ref()))
-            .map(|trouble| &trouble.obstacle);
-        let bird_agrees = channel.is_none_or(Channel::bird_knows);
+        let routes = &self.routes;
+        let current = routes.families[family.index()].as_ref();
+        let file = current.or_else(|| routes.files_of_family(family).next())?;
+        let mut all = routes.files_of_family(family);
+        let settled = |file: &PrefixFile| {
+            file.settled() && routes.channel_of(file).is_none_or(Channel::bird_knows)
+        };
         Some(FamilyView {
             family,
-            written: routes.lists.written(),
-            settled: bird_agrees && self.routes.file_settled(family),
-            trouble,
-            counters: routes.counters,
+            written: file.lists.written(),
+            settled: all.all(settled),
+            trouble: (routes.files_of_family(family)).find_map(|file| routes.trouble_of(file)),
+            counters: file.counters,
         })
     }
 }

@@ -11,11 +11,11 @@ use ipnetwork::IpNetwork;
 
 pub use super::addresses::Addresses;
 use super::notice::Notice;
-use crate::config::{Complaint, Config, Family, ServiceConfig, Via};
+use crate::config::{Complaint, Config, FamilyConfig, ServiceConfig, Via};
 use crate::sorted::Set;
 use crate::time::Mono;
 
-/// One child process or one conversation with BIRD. Never used twice while the daemon runs.
+/// One child process, one conversation with BIRD or one request about a file. Never used twice while the daemon runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(pub u64);
 
@@ -30,7 +30,7 @@ pub enum Event {
         ended: Ended,
         output: Output,
     },
-    /// A job could not be started; it has left nothing behind.
+    /// A job could not be started; it has left nothing behind. That may be known late, even after it was to be killed.
     JobNotStarted { job: JobId, failure: StartFailure },
     /// The kernel refused to signal a job that was to be killed (a set-uid program such as sudo).
     JobNotKilled { job: JobId, pid: u32, cause: String },
@@ -39,13 +39,13 @@ pub enum Event {
         job: JobId,
         outcome: Result<Accepted, Refusal>,
     },
-    /// The outcome of [`Action::WriteFile`].
+    /// The outcome of [`Action::WriteFile`], in whatever turn. After a failure nobody knows what stands in the file.
     FileWritten {
-        family: Family,
+        job: JobId,
         outcome: Result<(), String>,
     },
-    /// What [`Action::LookAtFile`] has seen.
-    FileFound { family: Family, file: FoundFile },
+    /// What [`Action::LookAtFile`] has seen, in whatever turn.
+    FileFound { job: JobId, file: FoundFile },
     /// The addresses of the host, complete, after a change.
     Addresses(Rc<Addresses>),
     /// A maintenance file has appeared or is gone.
@@ -82,22 +82,24 @@ pub enum Action {
     Kill {
         job: JobId,
     },
-    /// Replace the prefix file by one that holds the dummy and these prefixes.
+    /// Replace a prefix file by one that holds the dummy and these prefixes. It need not be one of the configuration in
+    /// force: what a reload has left is emptied.
     WriteFile {
-        family: Family,
+        job: JobId,
+        file: Rc<FamilyConfig>,
         prefixes: Rc<Set<IpNetwork>>,
     },
-    /// Read the prefix file: somebody else may have spoiled what BIRD refuses.
+    /// Read a prefix file: somebody else may have spoiled it.
     LookAtFile {
-        family: Family,
+        job: JobId,
+        file: Rc<FamilyConfig>,
     },
     /// Bring the metrics file up to date, if there is one.
     WriteMetrics,
     Say(Notice),
-    /// Everything is done: end with status 0. If BIRD does not know what stands in the files, the next daemon has to
-    /// tell it.
+    /// End with status 0. If something is left undone, or BIRD does not know of it, the next daemon has to tell it.
     Exit {
-        bird_knows: bool,
+        clean: bool,
     },
 }
 
@@ -107,7 +109,8 @@ pub struct World {
     pub config: Config,
     /// What the warnings of the configuration are; said once.
     pub warnings: Vec<Complaint>,
-    /// By [`Family::index`]; what was found for each family that is enabled.
+    /// By [`Family::index`]; what was found for each family that is enabled. At a reload those files count that were not in
+    /// use before: the others are looked at when the engine asks for it.
     pub files: [FoundFile; 2],
     pub addresses: Rc<Addresses>,
     /// Those maintenance files that exist.

@@ -1,9 +1,10 @@
 //! The loop: waits, asks each room what happened, hands it to the engine, performs what the engine says.
 //!
 //! A turn has a fixed order: signals, ended children, pipes and sockets, due timers, actions. So a check that ended in
-//! time is never called late because the loop was. The clock is read when a turn begins and when it ends, and after each
-//! prefix file, since a disk may take seconds: what is started then has all its time. Everything that is decided is
-//! decided by the engine; the one `match` that performs its [`Action`]s is in `perform`.
+//! time is never called late because the loop was: nothing is due but by a reading of the clock that is older than the last
+//! look at ended children. The clock is read when a turn begins, and again before anything is started and after each
+//! prefix file: what is started then has all its time. Everything that is decided is decided by the engine; the one
+//! `match` that performs its [`Action`]s is in `perform`.
 
 mod hear;
 mod perform;
@@ -115,8 +116,8 @@ pub struct Reactor {
     /// SIGTERM or SIGINT has come: nothing is read again.
     stopping: bool,
     done: bool,
-    /// Whether, at the end, every BIRD has taken what stands in the files.
-    bird_knows: bool,
+    /// Whether the end has left nothing to the next start.
+    clean: bool,
 }
 
 #[derive(Default)]
@@ -225,7 +226,9 @@ impl Reactor {
 
     /// What has happened, in the order that is a rule, each as an event that is taken in at once.
     fn collect(&mut self, set: &PollSet, slots: &Slots) {
-        if set.ready(slots.signals) {
+        let now = self.now.mono;
+        let due = self.engine.next_deadline(now).is_some_and(|at| at <= now);
+        if set.ready(slots.signals) || due {
             self.take_signals();
         }
         self.jobs.read(set);
@@ -299,6 +302,8 @@ impl Reactor {
     /// Has the engine end the turn, until nothing more comes of it.
     fn finish_turn(&mut self) {
         loop {
+            // What has delayed the turn is not taken off the time of what is started now.
+            self.now = clock::now();
             let actions = self.engine.finish_turn(self.now.mono);
             self.perform(actions);
             if self.events.is_empty() || self.done {
@@ -414,7 +419,7 @@ impl Reactor {
         }
         self.tell_news();
         drop(self.jobs);
-        if let Err(cause) = self.instance.release(self.bird_knows) {
+        if let Err(cause) = self.instance.release(self.clean) {
             super::log::say(&format!("anycast-healthchecker: {cause}"));
         }
         ExitCode::SUCCESS

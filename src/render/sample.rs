@@ -228,6 +228,7 @@ impl World {
             },
             running: 1,
             waiting: 2,
+            abandoned: 1,
         }
     }
 

@@ -14,7 +14,7 @@ use ipnetwork::IpNetwork;
 use super::date::span;
 use super::escape::{visible, visible_bytes};
 use crate::config::{CommandLine, Complaint, Family, Level, Severity};
-use crate::engine::notice::{Notice, What};
+use crate::engine::notice::{End, Notice, What};
 use crate::engine::vocab::{Captured, Ended, Repair, Status, Verdict};
 
 mod bird;
@@ -49,9 +49,10 @@ pub fn level(what: &What) -> Level {
         | What::ReconfigureRecovered { .. }
         | What::TroubleOver { .. } => Level::Info,
 
-        What::Stopped { bird_knows, .. } => match bird_knows {
-            true => Level::Info,
-            false => Level::Warning,
+        What::Stopped { end, .. } => match end {
+            End::Clean => Level::Info,
+            End::BirdDoesNotKnow => Level::Warning,
+            End::FilesAreWrong => Level::Error,
         },
         What::StateChanged { to, .. } => match to {
             Status::Down => Level::Warning,
@@ -72,6 +73,7 @@ pub fn level(what: &What) -> Level {
         | What::LeftBehind { .. }
         | What::CheckOverran { .. }
         | What::NotKilled { .. }
+        | What::DoesNotDie { .. }
         | What::WithoutCheck { .. }
         | What::NothingAnnounced { .. }
         | What::ReconfigureFailed { .. }
@@ -103,6 +105,7 @@ pub fn message(notice: &Notice) -> String {
         | What::RunNow { .. }
         | What::SlowTurn { .. }
         | What::LeftBehind { .. }
+        | What::DoesNotDie { .. }
         | What::Trouble { .. }
         | What::TroubleOver { .. } => daemon::say(&notice.what),
 

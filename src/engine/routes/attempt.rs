@@ -6,11 +6,11 @@ use std::time::Duration;
 use ipnetwork::IpNetwork;
 
 use super::trouble::{News, Trouble};
-use super::{Phase, Routes, Routes4or6};
-use crate::config::Family;
-use crate::engine::notice::What;
-use crate::engine::vocab::{Accepted, Action, JobId, Obstacle, Refusal};
-use crate::engine::{Desk, Owner, Timer};
+use super::{Channel, ChannelId, Phase, PrefixFile, Routes, Write};
+use crate::engine::Timer;
+use crate::engine::desk::{Desk, Fate, Owner};
+use crate::engine::notice::{Errand, What};
+use crate::engine::vocab::{Accepted, Action, FoundFile, JobId, Obstacle, Refusal, Repair};
 use crate::sorted::Set;
 use crate::time::Mono;
 
@@ -21,56 +21,68 @@ const RETRY_MAX: Duration = Duration::from_secs(4);
 /// How long BIRD is left alone after it has put a configuration into its queue. BIRD 3.1.7 dies of an assertion
 /// when another one takes the place of that; with a million routes it is busy for half a second.
 const QUEUE_PAUSE: Duration = Duration::from_secs(2);
-/// How long what was killed may take to die before the next attempt does without its end: milliseconds, unless it hangs
-/// in the kernel.
-const DYING: Duration = Duration::from_secs(1);
+/// The pause between two reconfigurations, for each but the first that was killed and does not die: a day of them leaves a
+/// hundred processes behind, and not ten thousand.
+const STUCK_PAUSE: Duration = Duration::from_secs(10);
+/// How long BIRD waits for a file whose writing hangs, if there is something else to tell.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Routes {
-    /// Starts the attempts that are due, and sets the alarm for those that have to wait. `hurry`: no spacing.
-    pub fn settle(&mut self, desk: &mut Desk, now: Mono, hurry: bool) {
+    /// Starts the attempts that are due, and sets the alarm for those that have to wait.
+    pub fn settle(&mut self, desk: &mut Desk, now: Mono) {
+        if !self.leaving.is_empty() {
+            self.forget_left(desk, now);
+        }
         for index in 0..self.channels.len() {
+            if self.channels[index].phase == Phase::Written {
+                self.reconfigure(desk, now, index);
+            }
             let channel = &self.channels[index];
-            if !channel.idle() || self.agreed(channel) || channel.timer.is_some() && !channel.fresh
-            {
+            let to_write = self.files_of(channel).any(PrefixFile::can_be_written);
+            let nothing_to_do = !to_write && !channel.bird_due;
+            if !channel.idle() || nothing_to_do || channel.timer.is_some() && !channel.fresh {
                 continue;
             }
-            let at = match channel.began {
+            let attempt_at = match channel.began {
                 None => now,
-                Some(_) if hurry && channel.fresh => now,
+                Some(_) if self.hurry && channel.fresh => now,
                 Some(began) if channel.failed > 0 && !channel.fresh => {
                     began + pause(channel.failed).max(self.update_interval)
                 }
-                Some(began) => match channel.queued {
-                    None => began + self.update_interval,
-                    Some(queued) => (began + self.update_interval).max(queued + QUEUE_PAUSE),
-                },
+                Some(began) => began + self.update_interval,
+            };
+            let at = match to_write {
+                true => attempt_at,
+                false => attempt_at.max(self.tell_at(channel, now)),
             };
             let timer = self.channels[index].timer.take();
             desk.cancel(timer);
             match at > now {
                 true => {
-                    self.channels[index].timer = Some(desk.wheel.arm(at, Timer::Channel(index)))
+                    let key = Timer::Channel(self.channels[index].id);
+                    self.channels[index].timer = Some(desk.wheel.arm(at, key));
                 }
                 false => self.attempt(desk, now, index),
             }
         }
     }
 
-    pub fn timer_fired(&mut self, index: usize) {
-        if let Some(channel) = self.channels.get_mut(index) {
-            channel.timer = None;
+    /// When BIRD may be told again at the earliest, as far as its own state is concerned.
+    pub(super) fn tell_at(&self, channel: &Channel, now: Mono) -> Mono {
+        let queued = channel.queued.map_or(now, |queued| queued + QUEUE_PAUSE);
+        let stuck = STUCK_PAUSE * channel.stuck.saturating_sub(1);
+        match channel.told {
+            Some(told) if !self.hurry => queued.max(told + stuck.max(self.update_interval)),
+            Some(_) | None => queued,
         }
     }
 
-    /// Takes the alarms of channels that are about to be replaced off the wheel, and gives their jobs away.
-    pub fn disconnect(&mut self, desk: &mut Desk) {
-        for channel in &mut self.channels {
-            let (timer, time_out) = (channel.timer.take(), channel.time_out.take());
-            desk.cancel(timer);
-            desk.cancel(time_out);
-            if let Phase::Reconfiguring { job, .. } = channel.phase {
-                desk.jobs.insert(job, Owner::Nobody);
-                desk.act(Action::Kill { job });
+    pub fn timer_fired(&mut self, id: ChannelId) {
+        if let Some(index) = self.channel(id) {
+            let channel = &mut self.channels[index];
+            channel.timer = None;
+            if channel.phase == Phase::Writing {
+                channel.phase = Phase::Written;
             }
         }
     }
@@ -79,24 +91,22 @@ impl Routes {
         let channel = &mut self.channels[index];
         channel.began = Some(now);
         channel.fresh = false;
-        let mut left = 0;
-        for &family in channel.families {
-            let Some(routes) = self.families[family.index()].as_mut() else {
-                continue;
-            };
-            if routes.differs() {
-                let prefixes = routes.lists.content();
-                routes.writing = Some(prefixes.clone());
-                desk.act(Action::WriteFile { family, prefixes });
-                left += 1;
+        let via = channel.via.clone();
+        let mut writing = false;
+        for file in self.files_mut() {
+            if file.config.via == *via && file.can_be_written() {
+                file.begin_write(desk, now);
+                writing = true;
             }
         }
-        match left {
-            0 => {
-                self.channels[index].announce = false;
-                self.reconfigure(desk, now, index);
+        match writing {
+            true => {
+                let channel = &mut self.channels[index];
+                channel.phase = Phase::Writing;
+                let patience = desk.wheel.arm(now + PATIENCE, Timer::Channel(channel.id));
+                channel.timer = Some(patience);
             }
-            left => self.channels[index].phase = Phase::Writing { left, failed: 0 },
+            false => self.reconfigure(desk, now, index),
         }
     }
 
@@ -104,94 +114,116 @@ impl Routes {
         &mut self,
         desk: &mut Desk,
         now: Mono,
-        family: Family,
+        job: JobId,
         outcome: Result<(), String>,
     ) {
-        let Some(index) = self.channel_of(family) else {
-            return;
-        };
-        let Some(routes) = self.families[family.index()].as_mut() else {
-            return;
-        };
-        let Some(content) = routes.writing.take() else {
-            return;
-        };
-        let failed = outcome.is_err();
-        match outcome {
-            Ok(()) => file_is_written(desk, routes, now, family, content),
-            Err(cause) => file_failed(desk, routes, now, family, cause),
-        }
-        let channel = &mut self.channels[index];
-        channel.bird_due |= channel.announce && !failed;
-        let Phase::Writing {
-            left,
-            failed: before,
-        } = channel.phase
-        else {
-            return;
-        };
-        let failures = before + usize::from(failed);
-        if left > 1 {
-            channel.phase = Phase::Writing {
-                left: left - 1,
-                failed: failures,
-            };
-            return;
-        }
-        channel.phase = Phase::Idle;
-        match failures {
-            0 => channel.announce = false,
-            _ => channel.failed = channel.failed.saturating_add(1),
-        }
-        // What could be written is told to BIRD even if another file could not.
-        self.reconfigure(desk, now, index);
-    }
-
-    fn reconfigure(&mut self, desk: &mut Desk, now: Mono, index: usize) {
-        let channel = &mut self.channels[index];
-        if !channel.bird_due {
-            self.attempt_over(index, true);
-            return;
-        }
-        let job = desk.new_job(Owner::Channel(index));
-        channel.phase = Phase::Reconfiguring {
-            job,
-            since: now,
-            killed: false,
-        };
-        channel.time_out = Some(
-            desk.wheel
-                .arm(now + self.reconfigure_timeout, Timer::TimeOut(job)),
-        );
-        desk.act(Action::Reconfigure {
-            job,
-            via: channel.via.clone(),
+        let of_this = |file: &mut PrefixFile| file.write.take_if(|write| write.job == job);
+        let found = self.files_mut().find_map(|file| {
+            let write = of_this(file)?;
+            Some((file, write))
         });
-    }
-
-    /// What hangs is killed, and the attempt is over when it is gone, so that there are never two at once.
-    pub fn timed_out(&mut self, desk: &mut Desk, now: Mono, index: usize, job: JobId) {
-        let Some(channel) = self.channels.get_mut(index) else {
+        let Some((file, write)) = found else {
             return;
         };
-        channel.time_out = None;
-        match &mut channel.phase {
-            Phase::Reconfiguring { killed, .. } if !*killed => {
-                *killed = true;
-                channel.time_out = Some(desk.wheel.arm(now + DYING, Timer::TimeOut(job)));
-                desk.act(Action::Kill { job });
+        let written = outcome.is_ok();
+        let to_tell = written && write.announce;
+        match outcome {
+            Ok(()) if write.outdated => file.lists.is_written(write.content),
+            Ok(()) => file.is_written(desk, now, write.content),
+            Err(cause) => {
+                file.announce |= write.announce;
+                file.failed(desk, now, cause);
             }
-            _ => self.given_up(desk, now, index, job),
+        }
+        let leaving = file.leaving && !written;
+        let config = file.config.clone();
+        if leaving {
+            // Perhaps its directory is gone, and BIRD with it.
+            self.look(desk);
+        }
+        let Some(index) = (self.channels.iter()).position(|one| *one.via == config.via) else {
+            return;
+        };
+        let channel = &mut self.channels[index];
+        channel.bird_due |= to_tell;
+        channel.failed = channel.failed.saturating_add(u32::from(!written));
+        let channel = &self.channels[index];
+        // One that comes so late that BIRD did not wait for it has an attempt of its own.
+        let young = |write: &Write| Some(write.since) == channel.began;
+        let mut writes = self.files_of(channel).map(|file| &file.write);
+        let waits = writes.any(|write| write.as_ref().is_some_and(young));
+        drop(writes);
+        let channel = &mut self.channels[index];
+        match channel.phase {
+            Phase::Writing if !waits => channel.phase = Phase::Written,
+            Phase::Writing => {}
+            Phase::Idle | Phase::Written | Phase::Reconfiguring { .. } => channel.fresh |= to_tell,
         }
     }
 
-    /// What hangs as another user or in the kernel may do so for ever; the channel must not.
-    pub fn given_up(&mut self, desk: &mut Desk, now: Mono, index: usize, job: JobId) {
-        desk.jobs.insert(job, Owner::Nobody);
-        self.reconfigured(desk, now, index, job, Err(Refusal::TimedOut));
+    /// What could be written is told to BIRD even if another file could not.
+    fn reconfigure(&mut self, desk: &mut Desk, now: Mono, index: usize) {
+        let timer = self.channels[index].timer.take();
+        desk.cancel(timer);
+        let may_be_told = self.tell_at(&self.channels[index], now) <= now;
+        let channel = &mut self.channels[index];
+        channel.phase = Phase::Idle;
+        if !channel.bird_due || !may_be_told {
+            return self.attempt_over(index, true);
+        }
+        // What is written from now on is to be told once more.
+        channel.bird_due = false;
+        channel.told = Some(now);
+        let until = now + self.reconfigure_timeout;
+        let job = desk.begin(Owner::Channel(channel.id), Errand::Reconfiguration, until);
+        channel.phase = Phase::Reconfiguring { job, since: now };
+        let via = channel.via.clone();
+        desk.act(Action::Reconfigure { job, via });
+    }
+
+    /// What was killed does not die: the channel goes on without its end.
+    pub fn abandoned(&mut self, desk: &mut Desk, now: Mono, id: ChannelId, job: JobId, what: What) {
+        let Some(index) = self.channel(id) else {
+            return;
+        };
+        let channel = &mut self.channels[index];
+        // They hang for one reason, as a rule.
+        if channel.stuck == 0 {
+            desk.say(what);
+        }
+        channel.stuck += 1;
+        self.attempt_ended(desk, now, index, job, Err(Refusal::TimedOut));
     }
 
     pub fn reconfigured(
+        &mut self,
+        desk: &mut Desk,
+        now: Mono,
+        id: ChannelId,
+        job: JobId,
+        fate: Fate,
+        outcome: Result<Accepted, Refusal>,
+    ) {
+        let Some(index) = self.channel(id) else {
+            return;
+        };
+        match fate {
+            Fate::Running => self.attempt_ended(desk, now, index, job, outcome),
+            // That BIRD has taken it counts, though it comes late.
+            Fate::Dying => {
+                let outcome = outcome.map_err(|_| Refusal::TimedOut);
+                self.attempt_ended(desk, now, index, job, outcome);
+            }
+            Fate::Abandoned => {
+                // Whatever held it lets go, perhaps.
+                let channel = &mut self.channels[index];
+                channel.stuck -= 1;
+                channel.fresh |= channel.bird_due;
+            }
+        }
+    }
+
+    fn attempt_ended(
         &mut self,
         desk: &mut Desk,
         now: Mono,
@@ -199,13 +231,10 @@ impl Routes {
         job: JobId,
         outcome: Result<Accepted, Refusal>,
     ) {
-        let Some(channel) = self.channels.get_mut(index) else {
-            return;
-        };
+        let channel = &mut self.channels[index];
         let Phase::Reconfiguring {
             job: current,
             since,
-            killed,
         } = channel.phase
         else {
             return;
@@ -214,33 +243,20 @@ impl Routes {
             return;
         }
         channel.phase = Phase::Idle;
-        let time_out = channel.time_out.take();
-        desk.cancel(time_out);
-        let outcome = match killed {
-            true => Err(Refusal::TimedOut),
-            false => outcome,
-        };
-        let took = now.since(since);
-        for family in channel.families {
-            let Some(routes) = self.families[family.index()].as_mut() else {
-                continue;
-            };
-            routes.counters.last_reconfigure = Some(took);
+        let (took, via) = (now.since(since), channel.via.clone());
+        for file in self.files_mut().filter(|file| file.config.via == *via) {
+            file.counters.last_reconfigure = Some(took);
             match outcome {
-                Ok(_) => routes.counters.reconfigured += 1,
-                Err(_) => routes.counters.reconfigure_failed += 1,
+                Ok(_) => file.counters.reconfigured += 1,
+                Err(_) => file.counters.reconfigure_failed += 1,
             }
         }
+        let agrees = outcome.is_ok();
         match outcome {
-            Ok(accepted) => {
-                self.bird_agrees(desk, now, index, accepted, took);
-                self.attempt_over(index, true);
-            }
-            Err(refusal) => {
-                self.bird_refuses(desk, now, index, refusal);
-                self.attempt_over(index, false);
-            }
+            Ok(accepted) => self.bird_agrees(desk, now, index, accepted, took),
+            Err(refusal) => self.bird_refuses(desk, now, index, refusal),
         }
+        self.attempt_over(index, agrees);
     }
 
     fn bird_agrees(
@@ -252,7 +268,6 @@ impl Routes {
         took: Duration,
     ) {
         let channel = &mut self.channels[index];
-        channel.bird_due = false;
         channel.queued = (accepted == Accepted::Queued).then_some(now);
         let families = channel.families;
         if let Some(trouble) = channel.trouble.take() {
@@ -271,12 +286,11 @@ impl Routes {
     }
 
     fn bird_refuses(&mut self, desk: &mut Desk, now: Mono, index: usize, refusal: Refusal) {
-        let channel = &mut self.channels[index];
-        let (families, via) = (channel.families, channel.via.clone());
         // If one file is spoiled, BIRD refuses all, or does not even start, until somebody writes that anew.
-        for family in Family::ALL {
-            desk.act(Action::LookAtFile { family });
-        }
+        self.look(desk);
+        let channel = &mut self.channels[index];
+        channel.bird_due = true;
+        let (families, via) = (channel.families, channel.via.clone());
         match Trouble::add(&mut channel.trouble, Obstacle::Bird(refusal.clone()), now) {
             News::Changed => desk.say(What::ReconfigureFailed {
                 families,
@@ -300,80 +314,116 @@ impl Routes {
 
     /// Counts an attempt that has come to its end. It has succeeded only if every file could be written, too.
     fn attempt_over(&mut self, index: usize, bird_agrees: bool) {
-        let channel = &mut self.channels[index];
-        let file_trouble = channel.families.iter().any(|family| {
-            self.families[family.index()]
-                .as_ref()
-                .is_some_and(|routes| routes.trouble.is_some())
+        let channel = &self.channels[index];
+        let file_trouble = self.files_of(channel).any(|file| file.trouble.is_some());
+        let failed = match (bird_agrees, file_trouble) {
+            (true, false) => 0,
+            (true, true) => channel.failed,
+            (false, _) => channel.failed.saturating_add(1),
+        };
+        self.channels[index].failed = failed;
+    }
+
+    /// What stands in a file now, of whomever it is. The next attempt writes it anew if it is not what was written.
+    pub fn file_found(&mut self, job: JobId, found: FoundFile) {
+        let mut files = self.files_mut();
+        let Some(file) = files.find(|file| file.look == Some(job)) else {
+            return;
+        };
+        file.look = None;
+        match found.repair {
+            Some(Repair::Missing) if file.leaving => return file.is_gone(),
+            // It may well be as it was.
+            Some(Repair::Unreadable(_)) => {}
+            Some(_) | None if found.prefixes == *file.lists.written() => {}
+            Some(_) | None => file.lists.is_written(Rc::new(found.prefixes)),
+        }
+        if file.repair.is_none() {
+            file.repair = found.repair;
+        }
+        file.announce |= file.differs();
+    }
+}
+
+impl PrefixFile {
+    /// Whether it must be written, and is not being written already.
+    fn can_be_written(&self) -> bool {
+        self.write.is_none() && self.differs()
+    }
+
+    fn begin_write(&mut self, desk: &mut Desk, now: Mono) {
+        let (job, prefixes) = (desk.number(), self.lists.content());
+        self.write = Some(Write {
+            job,
+            since: now,
+            content: prefixes.clone(),
+            announce: std::mem::take(&mut self.announce),
+            outdated: false,
         });
-        match (bird_agrees, file_trouble) {
-            (true, false) => channel.failed = 0,
-            (true, true) => {}
-            (false, _) => channel.failed = channel.failed.saturating_add(1),
+        // What was seen before says nothing of what is there afterwards.
+        self.look = None;
+        desk.act(Action::WriteFile {
+            job,
+            file: self.config.clone(),
+            prefixes,
+        });
+    }
+
+    /// A file that was left is not there any more.
+    fn is_gone(&mut self) {
+        (self.doubt, self.trouble) = (false, None);
+        self.lists.is_written(Rc::default());
+    }
+
+    fn failed(&mut self, desk: &mut Desk, now: Mono, cause: String) {
+        self.counters.file_failures += 1;
+        self.doubt = true;
+        let (family, path) = (self.family, self.config.prefix_file.clone());
+        match Trouble::add(&mut self.trouble, Obstacle::File(cause.clone()), now) {
+            News::Changed | News::Reminder => desk.say(What::FileFailed {
+                family,
+                path,
+                cause,
+            }),
+            News::Nothing => {}
         }
     }
-}
 
-fn file_failed(desk: &mut Desk, routes: &mut Routes4or6, now: Mono, family: Family, cause: String) {
-    routes.counters.file_failures += 1;
-    let path = routes.config.prefix_file.clone();
-    match Trouble::add(&mut routes.trouble, Obstacle::File(cause.clone()), now) {
-        News::Changed | News::Reminder => desk.say(What::FileFailed {
-            family,
-            path,
-            cause,
-        }),
-        News::Nothing => {}
-    }
-}
-
-fn file_is_written(
-    desk: &mut Desk,
-    routes: &mut Routes4or6,
-    now: Mono,
-    family: Family,
-    content: Rc<Set<IpNetwork>>,
-) {
-    routes.counters.files_written += 1;
-    let path = routes.config.prefix_file.clone();
-    if let Some(trouble) = routes.trouble.take() {
-        let (attempts, after) = trouble.so_far(now);
-        desk.say(What::FileRecovered {
-            family,
-            path: path.clone(),
-            attempts,
-            after,
-        });
-    }
-    if let Some(repair) = routes.repair.take() {
-        desk.say(What::FileRepaired {
-            family,
-            path: path.clone(),
-            repair,
-        });
-    }
-    let added: Vec<_> = content
-        .difference(routes.lists.written())
-        .copied()
-        .collect();
-    let removed: Vec<_> = routes
-        .lists
-        .written()
-        .difference(&content)
-        .copied()
-        .collect();
-    let left = content.len();
-    routes.lists.is_written(content);
-    if !added.is_empty() || !removed.is_empty() {
-        desk.say(What::FileWritten {
-            family,
-            path,
-            added,
-            removed,
-            left,
-        });
-        if left == 0 {
-            desk.say(What::NothingAnnounced { family });
+    fn is_written(&mut self, desk: &mut Desk, now: Mono, content: Rc<Set<IpNetwork>>) {
+        self.counters.files_written += 1;
+        self.doubt = false;
+        let (family, path) = (self.family, self.config.prefix_file.clone());
+        if let Some(trouble) = self.trouble.take() {
+            let (attempts, after) = trouble.so_far(now);
+            desk.say(What::FileRecovered {
+                family,
+                path: path.clone(),
+                attempts,
+                after,
+            });
+        }
+        if let Some(repair) = self.repair.take() {
+            desk.say(What::FileRepaired {
+                family,
+                path: path.clone(),
+                repair,
+            });
+        }
+        let added: Vec<_> = content.difference(self.lists.written()).copied().collect();
+        let removed: Vec<_> = self.lists.written().difference(&content).copied().collect();
+        let left = content.len();
+        self.lists.is_written(content);
+        if !added.is_empty() || !removed.is_empty() {
+            desk.say(What::FileWritten {
+                family,
+                path,
+                added,
+                removed,
+                left,
+            });
+            if left == 0 {
+                desk.say(What::NothingAnnounced { family });
+            }
         }
     }
 }

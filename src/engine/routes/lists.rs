@@ -104,6 +104,12 @@ impl Lists {
         strangers
     }
 
+    /// Nothing is wanted any more.
+    pub fn leave(&mut self) {
+        (self.wanted, self.strangers) = (Rc::default(), Set::new());
+        self.compare();
+    }
+
     /// What was found without a check and has one by now is its service's.
     pub fn claim(&mut self, claimed: &dyn Fn(&IpNetwork) -> bool) {
         for prefix in std::mem::take(&mut self.strangers) {

@@ -1,9 +1,12 @@
 //! The prefixes that are wanted, and how BIRD comes to know of them.
 //!
-//! Latest value wins: for each family there is the set that is wanted and the set that stands in the file. A channel, one
+//! Latest value wins: for each prefix file there is the set that is wanted and the set that stands in it. A channel, one
 //! for each BIRD, carries the difference out in attempts: write the files that differ, then one reconfiguration. Never
 //! two at once, never two within `bird_update_interval`, and what changes meanwhile only makes the set differ again. A
 //! failed attempt is repeated, after a growing pause, until file, BIRD and what is wanted agree.
+//!
+//! Writing takes as long as the disk takes: nothing else waits for it, and BIRD is not kept for long from what is written
+//! already. A file that a reload leaves is emptied and its BIRD told, like any other, and then forgotten.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -11,8 +14,9 @@ use std::time::Duration;
 
 use ipnetwork::IpNetwork;
 
+use super::desk::Desk;
 use super::snapshot::FamilyCounters;
-use super::vocab::{FoundFile, JobId, Repair};
+use super::vocab::{FoundFile, JobId, Obstacle, Repair};
 use crate::config::{DaemonConfig, Family, FamilyConfig, Via};
 use crate::sorted::Set;
 use crate::time::Mono;
@@ -22,71 +26,99 @@ use trouble::Trouble;
 
 mod attempt;
 mod lists;
+mod take_up;
 mod trouble;
 
-/// One family: its file and its counters.
+pub(super) use take_up::Before;
+
+/// A prefix file: that of a family, or one that is being left.
 #[derive(Debug)]
-pub(super) struct Routes4or6 {
-    pub config: FamilyConfig,
+pub(super) struct PrefixFile {
+    pub family: Family,
+    pub config: Rc<FamilyConfig>,
     pub lists: Lists,
-    /// It has not been sorted out yet what of the file is claimed.
-    new: bool,
     /// The file must be written even if the sets are equal.
     pub repair: Option<Repair>,
+    /// Nobody knows what stands there, so that it must be written.
+    doubt: bool,
+    /// What is written next is to be told to BIRD.
+    announce: bool,
     pub counters: FamilyCounters,
     pub trouble: Option<Trouble>,
-    /// What is being written at this moment.
-    writing: Option<Rc<Set<IpNetwork>>>,
+    write: Option<Write>,
+    /// The look at the file that is going on.
+    look: Option<JobId>,
+    /// No family has it any more.
+    leaving: bool,
 }
 
-impl Routes4or6 {
-    /// Whether the file must be written. After a failure it must even if nothing else is wanted any more than what it
-    /// held: nobody knows what stands there now, and a trouble ends by success alone.
+/// A replacement of a file whose outcome is still to come.
+#[derive(Debug)]
+struct Write {
+    job: JobId,
+    since: Mono,
+    content: Rc<Set<IpNetwork>>,
+    announce: bool,
+    /// The file is to look otherwise by now.
+    outdated: bool,
+}
+
+impl PrefixFile {
+    /// Whether the file must be written.
     fn differs(&self) -> bool {
-        self.repair.is_some() || self.trouble.is_some() || !self.lists.agree()
+        self.repair.is_some() || self.doubt || !self.lists.agree()
+    }
+
+    /// Whether it says what is wanted.
+    pub fn settled(&self) -> bool {
+        self.write.is_none() && !self.differs()
     }
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum Phase {
     Idle,
-    /// Files are being replaced: so many outcomes are still to come, and this many were failures.
-    Writing {
-        left: usize,
-        failed: usize,
-    },
+    /// Files are being replaced.
+    Writing,
+    /// They have been, or BIRD waits for them no longer.
+    Written,
     Reconfiguring {
         job: JobId,
         since: Mono,
-        killed: bool,
     },
 }
+
+/// The number of a channel, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ChannelId(u32);
 
 /// One BIRD.
 #[derive(Debug)]
 pub(super) struct Channel {
-    pub families: &'static [Family],
+    id: ChannelId,
     via: Rc<Via>,
+    /// Those whose files it reads.
+    families: &'static [Family],
     phase: Phase,
-    /// The next file that is written is to be told to BIRD.
-    announce: bool,
-    /// BIRD has not taken the file as it stands.
-    pub bird_due: bool,
-    /// When the last attempt began.
+    /// BIRD has not been told of the files as they stand.
+    bird_due: bool,
+    /// When the last attempt began, and when BIRD was told last.
     began: Option<Mono>,
+    told: Option<Mono>,
     /// When BIRD has put the configuration of the last attempt into its queue.
     queued: Option<Mono>,
     /// Attempts that failed in a row.
     failed: u32,
+    /// Reconfigurations that were killed and do not die.
+    stuck: u32,
     pub trouble: Option<Trouble>,
     /// Something changed after the last attempt began, so the next need not wait for the pause.
     fresh: bool,
     timer: Option<TimerId>,
-    time_out: Option<TimerId>,
 }
 
 impl Channel {
-    pub fn idle(&self) -> bool {
+    fn idle(&self) -> bool {
         self.phase == Phase::Idle
     }
 
@@ -98,104 +130,86 @@ impl Channel {
 
 #[derive(Debug, Default)]
 pub(super) struct Routes {
-    pub families: [Option<Routes4or6>; 2],
+    pub families: [Option<PrefixFile>; 2],
+    /// Files that are to be emptied and forgotten.
+    pub leaving: Vec<PrefixFile>,
     pub channels: Vec<Channel>,
+    last_channel: u32,
     update_interval: Duration,
     reconfigure_timeout: Duration,
+    /// The daemon stops: what changes does not wait for the spacing.
+    hurry: bool,
 }
 
 impl Routes {
-    /// Takes up families and channels as configured; what an unchanged family had is kept.
-    pub fn configure(&mut self, daemon: &DaemonConfig, files: [FoundFile; 2]) {
-        self.set_pace(daemon);
-        for (family, file) in Family::ALL.into_iter().zip(files) {
-            let slot = &mut self.families[family.index()];
-            let Some(config) = &daemon.families[family.index()] else {
-                *slot = None;
-                continue;
-            };
-            if slot.as_ref().is_some_and(|old| old.config == *config) {
-                continue;
-            }
-            let counters = slot.as_ref().map(|old| old.counters);
-            *slot = Some(Routes4or6 {
-                config: config.clone(),
-                lists: Lists::found(file.prefixes),
-                new: true,
-                repair: file.repair,
-                counters: counters.unwrap_or_default(),
-                trouble: None,
-                writing: None,
-            });
-        }
+    /// What is left comes first, so that it is withdrawn before anything is announced elsewhere.
+    fn files(&self) -> impl Iterator<Item = &PrefixFile> {
+        self.leaving.iter().chain(self.families.iter().flatten())
     }
 
-    /// Makes the channels: one for each way to a BIRD, for one family or both. Of those before them only the moment of
-    /// their last attempt counts and what it left to BIRD: a reload is no reason to bother a BIRD sooner.
-    pub fn connect(&mut self) {
-        let old = std::mem::take(&mut self.channels);
-        let before = |via: &Via| old.iter().find(|channel| *channel.via == *via);
-        for family in Family::ALL {
-            let Some(routes) = &self.families[family.index()] else {
-                continue;
-            };
-            match self
-                .channels
-                .iter_mut()
-                .find(|channel| *channel.via == routes.config.via)
-            {
-                Some(channel) => channel.families = &Family::ALL,
-                None => self.channels.push(Channel {
-                    families: family.alone(),
-                    via: Rc::new(routes.config.via.clone()),
-                    phase: Phase::Idle,
-                    announce: false,
-                    bird_due: false,
-                    began: before(&routes.config.via).and_then(|channel| channel.began),
-                    queued: before(&routes.config.via).and_then(|channel| channel.queued),
-                    failed: 0,
-                    trouble: None,
-                    fresh: false,
-                    timer: None,
-                    time_out: None,
-                }),
-            }
-        }
+    fn files_mut(&mut self) -> impl Iterator<Item = &mut PrefixFile> {
+        let families = self.families.iter_mut().flatten();
+        self.leaving.iter_mut().chain(families)
     }
 
-    pub fn channel_of(&self, family: Family) -> Option<usize> {
-        self.channels
-            .iter()
-            .position(|channel| channel.families.contains(&family))
+    fn files_of<'a>(&'a self, channel: &'a Channel) -> impl Iterator<Item = &'a PrefixFile> {
+        self.files().filter(|file| file.config.via == *channel.via)
+    }
+
+    fn channel(&mut self, id: ChannelId) -> Option<usize> {
+        self.channels.iter().position(|channel| channel.id == id)
+    }
+
+    fn channel_by(&mut self, via: &Via) -> Option<&mut Channel> {
+        (self.channels.iter_mut()).find(|channel| *channel.via == *via)
+    }
+
+    /// The BIRD of a file.
+    pub fn channel_of(&self, file: &PrefixFile) -> Option<&Channel> {
+        let mut channels = self.channels.iter();
+        channels.find(|channel| *channel.via == file.config.via)
+    }
+
+    /// What keeps a file, or its BIRD, from what is wanted.
+    pub fn trouble_of<'a>(&'a self, file: &'a PrefixFile) -> Option<&'a Obstacle> {
+        let of_channel = || self.channel_of(file)?.trouble.as_ref();
+        let trouble = file.trouble.as_ref().or_else(of_channel)?;
+        Some(&trouble.obstacle)
+    }
+
+    /// The files of a family: at most one that counts, and those that are being left.
+    pub fn files_of_family(&self, family: Family) -> impl Iterator<Item = &PrefixFile> {
+        self.files().filter(move |file| file.family == family)
     }
 
     /// Says what is wanted of a prefix; true if that is news. `tell_bird`: not left to a command of the service.
     pub fn want(&mut self, prefix: IpNetwork, announced: bool, tell_bird: bool) -> bool {
         let family = Family::of(&prefix);
-        let Some(routes) = self.families[family.index()].as_mut() else {
+        let Some(file) = self.families[family.index()].as_mut() else {
             return false;
         };
-        let Some(strange) = routes.lists.want(prefix, announced) else {
+        let Some(strange) = file.lists.want(prefix, announced) else {
             return false;
         };
         // Strangers go with the first update, and no command of a service knows of them.
-        self.touch(family, tell_bird || strange);
-        true
-    }
-
-    /// Has the next settlement look at a family without waiting for a pause.
-    pub fn touch(&mut self, family: Family, tell_bird: bool) {
-        if let Some(index) = self.channel_of(family) {
-            self.channels[index].fresh = true;
-            self.channels[index].announce |= tell_bird;
+        file.announce |= tell_bird || strange;
+        let via = file.config.clone();
+        if let Some(channel) = self.channel_by(&via.via) {
+            channel.fresh = true;
         }
+        true
     }
 
     /// Whether a family's file says what is wanted.
     pub fn file_settled(&self, family: Family) -> bool {
         self.families[family.index()]
             .as_ref()
-            .is_none_or(|routes| routes.writing.is_none() && !routes.differs())
+            .is_none_or(PrefixFile::settled)
+    }
+
+    /// Whether every file says what is wanted.
+    pub fn files_settled(&self) -> bool {
+        self.files().all(PrefixFile::settled)
     }
 
     /// Whether every BIRD has taken what stands in the files.
@@ -203,111 +217,64 @@ impl Routes {
         self.channels.iter().all(Channel::bird_knows)
     }
 
-    /// Whether a BIRD has been told what is wanted.
-    fn agreed(&self, channel: &Channel) -> bool {
-        let mut families = channel.families.iter();
-        !channel.bird_due && families.all(|family| self.file_settled(*family))
-    }
-
-    /// Whether everything is carried out, or, at the end of the daemon, has failed in its last attempt.
-    pub fn finished(&self, last_attempts_only: bool) -> bool {
+    /// Whether everything is carried out, or has failed in the last attempt.
+    pub fn finished(&self) -> bool {
         self.channels.iter().all(|channel| {
-            let given_up = last_attempts_only && channel.failed > 0 && !channel.fresh;
-            channel.idle() && (given_up || self.agreed(channel))
+            let agreed = channel.bird_knows() && self.files_of(channel).all(PrefixFile::settled);
+            agreed || channel.idle() && channel.failed > 0 && !channel.fresh
         })
     }
 
-    /// Whether the outcome of a file's replacement is still to come.
-    pub fn writing(&self) -> bool {
-        self.families
-            .iter()
-            .flatten()
-            .any(|routes| routes.writing.is_some())
-    }
-
-    pub fn set_pace(&mut self, daemon: &DaemonConfig) {
-        self.update_interval = daemon.update_interval;
-        self.reconfigure_timeout = daemon.reconfigure_timeout;
-    }
-
-    /// Sorts what a file held: what is claimed is wanted until a check says otherwise, the rest are strangers. Gives
-    /// back the strangers, if any, and where they were found.
-    pub fn adopt_file(
-        &mut self,
-        family: Family,
-        purge: bool,
-        claimed: &dyn Fn(&IpNetwork) -> bool,
-    ) -> Option<(PathBuf, Vec<IpNetwork>)> {
-        let routes = self.families[family.index()].as_mut()?;
-        if !routes.new {
-            return None;
-        }
-        routes.new = false;
-        let strangers = routes.lists.sort_out(purge, claimed);
-        let path = routes.config.prefix_file.clone();
-        if routes.differs() {
-            self.touch(family, true);
-        }
-        (!strangers.is_empty()).then(|| (path, strangers.into_iter().collect()))
-    }
-
-    /// What stands in a file now, of whomever it is. The next attempt writes it anew if it is not what was written.
-    pub fn file_found(&mut self, family: Family, found: FoundFile) {
-        let Some(routes) = self.families[family.index()].as_mut() else {
-            return;
-        };
-        if routes.repair.is_none() {
-            routes.repair = found.repair;
-        }
-        if found.prefixes != *routes.lists.written() {
-            routes.lists.is_written(Rc::new(found.prefixes));
-        }
-        let differs = routes.differs();
-        if let Some(index) = self.channel_of(family) {
-            self.channels[index].announce |= differs;
-        }
-    }
-
-    /// What was found without a check and has one by now is its service's.
-    pub fn claim(&mut self, claimed: &dyn Fn(&IpNetwork) -> bool) {
-        for routes in self.families.iter_mut().flatten() {
-            routes.lists.claim(claimed);
-        }
+    /// Since when the oldest outcome of a file's replacement is waited for.
+    pub fn writing_since(&self) -> Option<Mono> {
+        let writes = self.files().filter_map(|file| file.write.as_ref());
+        writes.map(|write| write.since).min()
     }
 
     /// Has every BIRD told once more, because it is not known what it has read.
     pub fn tell_again(&mut self) {
         for channel in &mut self.channels {
             channel.bird_due = true;
-            // A file that can't be written yet is to be told when it can.
-            channel.announce = true;
+        }
+        // A file that can't be written yet is to be told when it can.
+        for file in self.files_mut() {
+            file.announce = true;
         }
     }
 
     /// Has the BIRD of a family told once more.
     pub fn tell(&mut self, family: Family) {
-        if let Some(index) = self.channel_of(family) {
-            self.channels[index].bird_due = true;
-            self.touch(family, true);
+        let Some(file) = self.families[family.index()].as_mut() else {
+            return;
+        };
+        file.announce = true;
+        let config = file.config.clone();
+        if let Some(channel) = self.channel_by(&config.via) {
+            channel.bird_due = true;
+            channel.fresh = true;
         }
     }
 
-    /// Allows whatever is not carried out one more attempt at once.
-    pub fn touch_unsettled(&mut self) {
-        for family in Family::ALL {
-            if let Some(index) = self.channel_of(family) {
-                if self.channels[index].bird_due || !self.file_settled(family) {
-                    self.channels[index].fresh = true;
-                }
+    /// The daemon stops: whatever is not carried out has one more attempt, at once. How long BIRD is to be left alone
+    /// before that.
+    pub fn hasten(&mut self, now: Mono) -> Duration {
+        self.hurry = true;
+        let mut longest = Duration::ZERO;
+        for index in 0..self.channels.len() {
+            let channel = &self.channels[index];
+            if channel.bird_due || !self.files_of(channel).all(PrefixFile::settled) {
+                longest = longest.max(self.tell_at(channel, now).since(now));
+                self.channels[index].fresh = true;
             }
         }
+        longest
     }
 
     /// Everything that is wanted in the files, of both families.
-    pub fn announced(&self) -> Vec<IpNetwork> {
-        let mut all = Vec::new();
-        for routes in self.families.iter().flatten() {
-            all.extend(routes.lists.wanted());
+    pub fn announced(&self) -> Set<IpNetwork> {
+        let mut all = Set::new();
+        for file in self.families.iter().flatten() {
+            all = all.union(file.lists.wanted());
         }
         all
     }
@@ -315,22 +282,44 @@ impl Routes {
     pub fn announces(&self, prefix: &IpNetwork) -> bool {
         self.families[Family::of(prefix).index()]
             .as_ref()
-            .is_some_and(|routes| routes.lists.wanted().contains(prefix))
+            .is_some_and(|file| file.lists.wanted().contains(prefix))
     }
 
     pub fn advertises(&self, prefix: &IpNetwork) -> bool {
         self.families[Family::of(prefix).index()]
             .as_ref()
-            .is_some_and(|routes| routes.lists.written().contains(prefix))
+            .is_some_and(|file| file.lists.written().contains(prefix))
+    }
+
+    /// What was found without a check and has one by now is its service's.
+    pub fn claim(&mut self, claimed: &dyn Fn(&IpNetwork) -> bool) {
+        for file in self.families.iter_mut().flatten() {
+            file.lists.claim(claimed);
+        }
+    }
+
+    fn set_pace(&mut self, desk: &mut Desk, daemon: &DaemonConfig) {
+        self.update_interval = daemon.update_interval;
+        self.reconfigure_timeout = daemon.reconfigure_timeout;
+        // What waits is planned anew.
+        for channel in self.channels.iter_mut().filter(|channel| channel.idle()) {
+            let timer = channel.timer.take();
+            desk.cancel(timer);
+        }
     }
 
     #[cfg(test)]
     pub fn timers(&self) -> usize {
-        let armed = |timer: &Option<TimerId>| usize::from(timer.is_some());
-        self.channels
+        let armed = self
+            .channels
             .iter()
-            .map(|channel| armed(&channel.timer) + armed(&channel.time_out))
-            .sum()
+            .filter(|channel| channel.timer.is_some());
+        armed.count()
+    }
+
+    #[cfg(test)]
+    pub fn vias(&self) -> impl Iterator<Item = Via> + '_ {
+        self.channels.iter().map(|channel| (*channel.via).clone())
     }
 
     #[cfg(test)]
@@ -338,3 +327,9 @@ impl Routes {
         !prefixes.iter().any(|prefix| self.announces(prefix))
     }
 }
+
+/// Prefixes that belong to no check, and where they were found.
+pub(super) type Strangers = (PathBuf, Vec<IpNetwork>);
+
+/// What was found in each family's file.
+pub(super) type Found = [FoundFile; 2];

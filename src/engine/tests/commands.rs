@@ -20,7 +20,7 @@ fn running(bench: &Bench) -> Option<(JobId, String, bool)> {
     let all: Vec<_> = customs.collect();
     assert!(all.len() < 2, "{all:?}");
     let (id, up) = *all.first()?;
-    let Some(Owner::Custom(config)) = bench.engine.desk.jobs.get(&id) else {
+    let Some(Owner::Custom(config)) = bench.engine.desk.owner(id) else {
         panic!("whose is {id:?}?");
     };
     let words = config.custom_cmd.as_ref().expect("a command");

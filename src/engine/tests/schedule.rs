@@ -218,33 +218,6 @@ fn maintenance_holds_down_at_once_and_returns_through_the_rise() {
 }
 
 #[test]
-fn a_child_that_cannot_be_killed_fails_once_and_never_runs_twice() {
-    let mut bench = Bench::new(world(config([service("a", "192.0.2.1/32")]), &[]));
-    while bench.killed.is_empty() {
-        assert!(bench.jump());
-    }
-    let job = bench.killed.remove(0);
-    bench.event(Event::JobNotKilled {
-        job,
-        pid: 77,
-        cause: "operation not permitted".to_string(),
-    });
-    bench.pass(seconds(60), |_| None);
-    assert_eq!(bench.started.len(), 1);
-    assert_eq!(
-        bench.said(|what| matches!(what, What::NotKilled { pid: 77, .. })),
-        1
-    );
-    bench.answer("a", Ended::Exit(0));
-    bench.pass(seconds(9), |_| None);
-    assert_eq!(bench.started.len(), 2);
-    assert_eq!(
-        bench.said(|what| matches!(what, What::CheckEnded { .. })),
-        1
-    );
-}
-
-#[test]
 fn failures_are_said_once_and_counted() {
     let mut bench = Bench::new(world(config([service("a", "192.0.2.1/32")]), &[]));
     bench.pass(seconds(300), |_| Some(Ended::Exit(1)));

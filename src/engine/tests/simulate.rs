@@ -19,7 +19,7 @@ use world::Life;
 const STEPS: u64 = 1000;
 const SEEDS: u64 = 200;
 /// What is shown of a history that went wrong.
-const TAIL: usize = 60;
+const TAIL: usize = 200;
 
 /// The last events, shown if the test panics.
 pub struct Journal {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use ipnetwork::IpNetwork;
 
 use super::{Errand, RESOLVE_TIMEOUT, RESOLVER, Reactor, Talk};
-use crate::config::{CommandLine, Family, ServiceConfig, Via};
+use crate::config::{CommandLine, Family, FamilyConfig, ServiceConfig, Via};
 use crate::engine::notice::{Notice, What};
 use crate::engine::vocab::{Action, Event, JobId, Refusal, StartFailure};
 use crate::host::bird_socket::Conversation;
@@ -45,17 +45,18 @@ impl Reactor {
                 }
                 Action::Reconfigure { job, via } => self.reconfigure(job, &via),
                 Action::Kill { job } => self.kill(job),
-                Action::WriteFile { family, prefixes } => {
-                    let outcome = self.write_prefix_file(family, &prefixes);
+                Action::WriteFile {
+                    job,
+                    file,
+                    prefixes,
+                } => {
+                    let outcome = self.write_prefix_file(&file, &prefixes);
                     self.now = clock::now();
-                    self.events
-                        .push_back(Event::FileWritten { family, outcome });
+                    self.events.push_back(Event::FileWritten { job, outcome });
                 }
-                Action::LookAtFile { family } => {
-                    if let Some(config) = &self.daemon.families[family.index()] {
-                        let file = super::start::find_file(family, config);
-                        self.events.push_back(Event::FileFound { family, file });
-                    }
+                Action::LookAtFile { job, file } => {
+                    let file = super::start::find_file(Family::of(&file.dummy), &file);
+                    self.events.push_back(Event::FileFound { job, file });
                 }
                 Action::WriteMetrics => self.metrics.want(),
                 Action::Say(notice) => {
@@ -72,9 +73,9 @@ impl Reactor {
                         self.unsaid.push((level, notice));
                     }
                 }
-                Action::Exit { bird_knows } => {
+                Action::Exit { clean } => {
                     self.done = true;
-                    self.bird_knows = bird_knows;
+                    self.clean = clean;
                 }
             }
         }
@@ -147,12 +148,9 @@ impl Reactor {
 
     fn write_prefix_file(
         &mut self,
-        family: Family,
+        config: &FamilyConfig,
         prefixes: &Set<IpNetwork>,
     ) -> Result<(), String> {
-        let Some(config) = &self.daemon.families[family.index()] else {
-            return Ok(());
-        };
         self.handled.files += 1;
         let stamp = clock::local_calendar(self.now.wall);
         let text = &mut self.prefix_text;
@@ -164,6 +162,7 @@ impl Reactor {
         }
         let outcome = written.map_err(|error| sys::cause(&error))?;
         let (now, troubles) = (self.now.mono, &mut self.troubles);
+        let family = Family::of(&config.dummy);
         troubles.prefix_files[family.index()].set(now, outcome.flaw);
         troubles.reserves[family.index()].set(now, outcome.reserve);
         if keep.is_some() {

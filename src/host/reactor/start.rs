@@ -153,7 +153,7 @@ fn prepare(
         status_changed: true,
         stopping: false,
         done: false,
-        bird_knows: false,
+        clean: false,
         daemon,
     };
     if let Err(cause) = descriptors {

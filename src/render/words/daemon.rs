@@ -1,6 +1,6 @@
 //! What the daemon says of itself and of its host.
 
-use crate::engine::notice::{Part, What};
+use crate::engine::notice::{End, Errand, Part, What};
 
 use super::{count, path, span, visible};
 
@@ -20,10 +20,16 @@ pub(super) fn say(what: &What) -> String {
         }
         What::Configuration(complaint) => super::complaint(complaint),
         What::Stopping { signal } => format!("stopping, because of {signal}"),
-        What::Stopped { uptime, bird_knows } => {
-            let left = match bird_knows {
-                true => "",
-                false => "; BIRD could not be told of the prefix files, so the next start tells it",
+        What::DoesNotDie { errand } => does_not_die(*errand),
+        What::Stopped { uptime, end } => {
+            let left = match end {
+                End::Clean => "",
+                End::BirdDoesNotKnow => {
+                    "; BIRD could not be told of the prefix files, so the next start tells it"
+                }
+                End::FilesAreWrong => {
+                    "; not all prefix files could be written, so BIRD may go on announcing what they held before"
+                }
             };
             format!("stopped after {}{left}", span(*uptime))
         }
@@ -78,6 +84,27 @@ pub(super) fn say(what: &What) -> String {
         // The others are said elsewhere; `super::message` sends none of them here.
         _ => String::new(),
     }
+}
+
+/// That something was killed and is still there.
+pub(super) fn does_not_die(errand: Errand) -> String {
+    let (what, then) = match errand {
+        Errand::Check => (
+            "the check",
+            "until it ends, each time that it is due counts as timed out",
+        ),
+        Errand::Reconfiguration => (
+            "the reconfiguration",
+            "another is tried without waiting for its end",
+        ),
+        Errand::Custom => (
+            "custom_bird_reconfigure_cmd",
+            "what is to be delivered next does not wait for its end",
+        ),
+    };
+    format!(
+        "{what} was killed and does not die, so it hangs in the kernel (a dead disk or network file system?); {then}"
+    )
 }
 
 /// What cannot be done, and what that means until it can.

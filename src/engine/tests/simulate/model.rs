@@ -27,7 +27,15 @@ struct Run {
     started: Mono,
     /// Its result still counts.
     counts: bool,
+    /// When it is given up, if it was told to die.
+    given_up: Option<Mono>,
 }
+
+/// How long what was killed has to die.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Prefixes that are assigned, by interface.
+pub type Assigned = [Set<IpNetwork>; 2];
 
 #[derive(Debug)]
 pub struct Modelled {
@@ -45,7 +53,11 @@ pub struct Modelled {
     owed: bool,
     /// A slot of its grid has been reached since the last run began.
     pub due: bool,
+    /// The slot that is reached in this turn.
+    pub slot: Option<Mono>,
     idle_since: Mono,
+    /// When it had a result last.
+    judged: Mono,
     /// When the first slot of its grid is over at the latest.
     splayed: Mono,
 }
@@ -67,9 +79,11 @@ impl Modelled {
             changes: 0,
             owed: false,
             due: false,
+            slot: None,
             idle_since: now,
+            judged: now,
             // The longest of the plan's: a reload takes nothing back.
-            splayed: now + Duration::from_secs(3),
+            splayed: now + plan::SPLAY_MAX,
         }
     }
 
@@ -88,7 +102,8 @@ impl Modelled {
         };
     }
 
-    fn result(&mut self, verdict: Verdict) {
+    fn result(&mut self, verdict: Verdict, now: Mono) {
+        self.judged = now;
         let kind = match verdict {
             Verdict::Pass => 0,
             Verdict::Fail(_) | Verdict::Signal(_) => 1,
@@ -119,14 +134,14 @@ pub struct Model {
     /// What the files are to announce for services, and what else is left in them.
     pub wanted: [Set<IpNetwork>; 2],
     pub strangers: [Set<IpNetwork>; 2],
-    pub assigned: Set<IpNetwork>,
+    pub assigned: Assigned,
     pub maintenance: Set<PathBuf>,
     pub changed_at: [Mono; 2],
     pub stopping: bool,
 }
 
 impl Model {
-    pub fn start(world: &World, assigned: Set<IpNetwork>, now: Mono) -> Model {
+    pub fn start(world: &World, assigned: Assigned, now: Mono) -> Model {
         let mut model = Model {
             daemon: world.config.daemon.clone(),
             services: Vec::new(),
@@ -171,8 +186,10 @@ impl Model {
         }
         for config in &world.config.services {
             self.services.push(match old.remove(&config.name) {
-                Some(same) if same.config == *config => Modelled {
+                Some(same) if means_the_same(&same.config, config) => Modelled {
+                    config: config.clone(),
                     idle_since: now,
+                    judged: now,
                     ..same
                 },
                 Some(_) => Modelled::new(config, Announce::Keep, now),
@@ -181,12 +198,6 @@ impl Model {
         }
         let old_families = self.daemon.families.clone();
         self.daemon = world.config.daemon.clone();
-        for family in Family::ALL {
-            let index = family.index();
-            if old_families[index] != self.daemon.families[index] {
-                self.move_to_other_file(world, family);
-            }
-        }
         let claims = self.claims();
         for prefix in claims.keys() {
             let index = Family::of(prefix).index();
@@ -200,22 +211,40 @@ impl Model {
                 self.strangers[index] = Set::new();
             }
         }
+        for family in Family::ALL {
+            let index = family.index();
+            let path = |family: &Option<FamilyConfig>| {
+                family.as_ref().map(|config| config.prefix_file.clone())
+            };
+            if path(&old_families[index]) != path(&self.daemon.families[index]) {
+                self.move_to_other_file(world, family, &before);
+            }
+        }
         self.changed_at = [now; 2];
         self.settle(now);
         self.look_outside(now);
     }
 
-    /// What was announced in the old file and still has a service is announced in the new one as well.
-    fn move_to_other_file(&mut self, world: &World, family: Family) {
-        let claimed: Set<IpNetwork> = self.claims().into_keys().collect();
+    /// In the new file a prefix is announced if it was in the old one; what nobody had claimed is as the new one has it.
+    fn move_to_other_file(
+        &mut self,
+        world: &World,
+        family: Family,
+        before: &BTreeMap<IpNetwork, Vec<Announce>>,
+    ) {
         let index = family.index();
-        let announced = common(&self.wanted[index].union(&self.strangers[index]), &claimed);
+        let claimed: Set<IpNetwork> = self.claims().into_keys().collect();
+        let announced = common(&self.wanted[index], &claimed);
         self.meet_file(world, family);
-        if self.daemon.families[index].is_some()
-            && announced.difference(&self.wanted[index]).next().is_some()
-        {
+        if self.daemon.families[index].is_none() {
+            return;
+        }
+        let unclaimed_before = |net: &&IpNetwork| !before.contains_key(*net);
+        let from_file = self.wanted[index].iter().filter(unclaimed_before).copied();
+        let now: Set<IpNetwork> = from_file.chain(announced.iter().copied()).collect();
+        if now != self.wanted[index] {
             self.strangers[index] = Set::new();
-            self.wanted[index].extend(announced);
+            self.wanted[index] = now;
         }
     }
 
@@ -257,11 +286,13 @@ impl Model {
             if service.status == Status::Disabled {
                 continue;
             }
-            let missing = service
-                .config
-                .prefixes
-                .iter()
-                .find(|net| !service.config.ip_check_disabled && !self.assigned.contains(*net));
+            let missing = service.config.prefixes.iter().find(|net| {
+                let place = plan::INTERFACES
+                    .iter()
+                    .position(|name| *name == &*service.config.interface);
+                let assigned = &self.assigned[place.expect("one of the plan's")];
+                !service.config.ip_check_disabled && !assigned.contains(*net)
+            });
             let file = service.config.maintenance_file.as_ref();
             let hold = match (
                 missing,
@@ -281,8 +312,10 @@ impl Model {
             service.become_(Status::Down);
             if let Some(run) = &mut service.run {
                 run.counts = false;
+                run.given_up.get_or_insert(now + GRACE);
             }
             if !was_checkable {
+                service.judged = now;
                 service.idle_since = now;
             }
             let begins = service.hold.is_none() || !was_checkable;
@@ -305,7 +338,7 @@ impl Model {
         let service = service.expect("a check of no service was started");
         assert!(
             service.checkable() && !self.stopping,
-            "{name} must not be checked now"
+            "{name} must not be checked now: {service:#?}"
         );
         assert!(service.run.is_none(), "{name} runs already");
         assert!(
@@ -317,6 +350,7 @@ impl Model {
             job,
             started: now,
             counts: true,
+            given_up: None,
         });
     }
 
@@ -327,8 +361,18 @@ impl Model {
         };
         service.idle_since = now;
         if service.run.take().is_some_and(|run| run.counts) && !self.stopping {
-            service.result(verdict);
+            service.result(verdict, now);
             self.settle(now);
+        }
+    }
+
+    /// The kernel does not let us kill a run.
+    pub fn not_killed(&mut self, job: JobId) {
+        for service in &mut self.services {
+            if let Some(run) = service.run.as_mut().filter(|run| run.job == job) {
+                // Every slot that is reached from now on counts.
+                run.given_up = Some(Mono::default());
+            }
         }
     }
 
@@ -337,12 +381,24 @@ impl Model {
         for at in 0..self.services.len() {
             let service = &mut self.services[at];
             let timeout = service.config.timeout;
-            let Some(run) = service.run.as_mut().filter(|run| run.counts) else {
+            let slot = service.slot.take();
+            let Some(run) = service.run.as_mut() else {
                 continue;
             };
-            if run.started + timeout <= now && !self.stopping {
-                run.counts = false;
-                service.result(Verdict::TimedOut);
+            let hangs = match run.counts {
+                true => {
+                    let hangs = run.started + timeout <= now && !self.stopping;
+                    if hangs {
+                        run.counts = false;
+                        run.given_up = Some(now + GRACE);
+                    }
+                    hangs
+                }
+                // It is still there long after it was killed, and its next slot has come.
+                false => slot.is_some_and(|slot| run.given_up.is_some_and(|at| at < slot)),
+            };
+            if hangs {
+                service.result(Verdict::TimedOut, now);
                 self.settle(now);
             }
         }
@@ -369,17 +425,38 @@ impl Model {
     }
 }
 
+/// Whether verdicts on one are verdicts on the other.
+fn means_the_same(one: &ServiceConfig, other: &ServiceConfig) -> bool {
+    let with_what_does_not_matter = ServiceConfig {
+        name: one.name.clone(),
+        prefixes: one.prefixes.clone(),
+        check_cmd: one.check_cmd.clone(),
+        timeout: one.timeout,
+        rise: one.rise,
+        fall: one.fall,
+        disabled: one.disabled,
+        ip_check_disabled: one.ip_check_disabled,
+        interface: one.interface.clone(),
+        on_disabled: match one.disabled {
+            true => one.on_disabled,
+            false => other.on_disabled,
+        },
+        ..other.clone()
+    };
+    with_what_does_not_matter == *other
+}
+
 /// All addresses that the assigned prefixes need.
 fn common(one: &Set<IpNetwork>, other: &Set<IpNetwork>) -> Set<IpNetwork> {
     let both = one.iter().filter(|prefix| other.contains(*prefix));
     both.copied().collect()
 }
 
-pub fn addresses(assigned: &Set<IpNetwork>) -> Rc<Addresses> {
+pub fn addresses(assigned: &Assigned) -> Rc<Addresses> {
     let mut addresses = Addresses::default();
-    for prefix in plan::all_prefixes() {
-        if assigned.contains(&prefix) {
-            addresses.insert("lo", prefix.ip());
+    for (name, assigned) in plan::INTERFACES.iter().zip(assigned) {
+        for prefix in assigned.iter() {
+            addresses.insert(name, prefix.ip());
         }
     }
     Rc::new(addresses)

@@ -25,6 +25,7 @@ const SHARED: [&str; 2] = ["198.51.100.1/32", "2001:db8:2::1/128"];
 /// In a file of somebody else's making.
 const STRANGE: [&str; 3] = ["203.0.113.1/32", "203.0.113.2/32", "2001:db8:3::1/128"];
 const SERVICES_MAX: usize = 8;
+pub const SPLAY_MAX: Duration = Duration::from_secs(200);
 
 pub fn all_prefixes() -> Vec<IpNetwork> {
     PRIVATE
@@ -54,6 +55,13 @@ pub fn vias() -> [Via; 3] {
     ]
 }
 
+/// Every prefix file that a family may have; the first two are IPv4's.
+pub fn paths() -> [PathBuf; 4] {
+    ["/4".into(), "/4b".into(), "/6".into(), "/6b".into()]
+}
+
+pub const INTERFACES: [&str; 2] = ["lo", "eth0"];
+
 pub struct Plan {
     pub daemon: DaemonConfig,
     services: Vec<ServiceConfig>,
@@ -73,6 +81,9 @@ impl Plan {
         plan.set_limits(chance);
         for _ in 0..=chance.below(SERVICES_MAX as u64) {
             plan.add(chance);
+        }
+        if chance.percent(2) {
+            plan.add_crowd(chance);
         }
         plan
     }
@@ -165,6 +176,23 @@ impl Plan {
         self.services.insert(at, new);
     }
 
+    /// Hundreds of services, none of which depends on addresses.
+    fn add_crowd(&mut self, chance: &mut Chance) {
+        if self.daemon.families[0].is_none() {
+            return;
+        }
+        for number in 0..100 + chance.below(200) {
+            let name = self.new_name();
+            let prefix = format!("10.{}.{}.1/32", number / 250, number % 250);
+            let mut new = ServiceConfig {
+                ip_check_disabled: true,
+                ..service(&name, &prefix)
+            };
+            tune(chance, &mut new);
+            self.services.push(new);
+        }
+    }
+
     fn remove(&mut self, chance: &mut Chance) {
         if !self.services.is_empty() {
             let at = chance.below(self.services.len() as u64) as usize;
@@ -243,6 +271,15 @@ impl Plan {
         if let Some(config) = &mut self.daemon.families[family.index()] {
             config.via = chance.pick(&vias()).clone();
             config.variable = chance.pick(&["X", "Y"]).to_string();
+            config.history = *chance.pick(&[None, Some(3)]);
+            let first = 2 * family.index();
+            config.prefix_file = chance.pick(&paths()[first..first + 2]).clone();
+            config.dummy = match family {
+                Family::V4 => {
+                    net(*chance.pick::<&str>(&["10.189.200.255/32", "10.189.200.254/32"]))
+                }
+                Family::V6 => net(*chance.pick::<&str>(&["2001:db8::1/128", "2001:db8::2/128"])),
+            };
         }
     }
 
@@ -252,7 +289,7 @@ impl Plan {
         daemon.update_interval = Duration::from_millis(*chance.pick(&[0, 250, 250, 1000]));
         daemon.reconfigure_timeout = Duration::from_millis(*chance.pick(&[1000, 5000]));
         daemon.on_exit_wait = Duration::from_millis(*chance.pick(&[0, 0, 500, 10_000]));
-        daemon.splay_startup = *chance.pick(&[None, Some(Duration::from_secs(3))]);
+        daemon.splay_startup = *chance.pick(&[None, Some(Duration::from_secs(3)), Some(SPLAY_MAX)]);
         daemon.purge_ip_prefixes = chance.percent(30);
         daemon.metrics = chance.percent(50).then(|| MetricsConfig {
             directory: "/m".into(),
@@ -263,9 +300,12 @@ impl Plan {
 
 /// Another rhythm.
 fn tune(chance: &mut Chance, service: &mut ServiceConfig) {
-    service.interval = Duration::from_millis(*chance.pick(&[500, 2000, 10_000]));
-    service.timeout = Duration::from_millis(*chance.pick(&[300, 1000, 3000]));
-    service.fast_interval = *chance.pick(&[None, Some(Duration::from_millis(200))]);
+    // Odd numbers: no slot of the grid falls together with the end of a grace.
+    let intervals = [530, 2170, 2170, 10_090, 10_090, 3_601_000];
+    service.interval = Duration::from_millis(*chance.pick(&intervals));
+    service.timeout = Duration::from_millis(*chance.pick(&[310, 1013, 3007]));
+    service.fast_interval = *chance.pick(&[None, Some(Duration::from_millis(211))]);
+    service.interface = (*chance.pick(&INTERFACES)).into();
     service.rise = 1 + chance.below(3) as u32;
     service.fall = 1 + chance.below(3) as u32;
 }

@@ -3,15 +3,17 @@
 mod outside;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Journal;
-use super::birds::{Birds, Disks, Files, Health, LeftToCommands};
+use super::birds::{Birds, Disk, Disks, Files, Health, LeftToCommands};
 use super::chance::Chance;
-use super::model::{self, Model};
+use super::model::{self, Assigned, Model};
 use super::plan::{self, Plan};
 use crate::config::*;
-use crate::engine::tests::{Bench, Job};
+use crate::engine::notice::What;
+use crate::engine::tests::{Bench, Job, Order};
 use crate::engine::vocab::*;
 use crate::sorted::Set;
 use crate::time::Mono;
@@ -19,7 +21,7 @@ use ipnetwork::IpNetwork;
 
 /// Within this time BIRD agrees with what is wanted once nothing is in the way, beside `bird_update_interval`. The
 /// promise is five seconds; the rest is what this world adds by being late itself.
-const AGREED_WITHIN: Duration = Duration::from_millis(5500);
+const AGREED_WITHIN: Duration = Duration::from_millis(9000);
 /// Turns at one moment after which the engine is said to spin.
 const SPIN: u32 = 1000;
 
@@ -31,12 +33,16 @@ enum Mood {
     Flaky,
     Slow,
     Hangs,
-    /// It hangs and can't be killed.
+    /// It hangs and may not be killed.
     Stuck,
+    /// It hangs and does not die.
+    Undying,
     NotStarted,
+    /// That is known late.
+    NotStartedLate,
 }
 
-const MOODS: [Mood; 10] = [
+const MOODS: [Mood; 12] = [
     Mood::Good,
     Mood::Good,
     Mood::Good,
@@ -46,7 +52,9 @@ const MOODS: [Mood; 10] = [
     Mood::Slow,
     Mood::Hangs,
     Mood::Stuck,
+    Mood::Undying,
     Mood::NotStarted,
+    Mood::NotStartedLate,
 ];
 
 /// How something that runs outside is going to end.
@@ -55,6 +63,12 @@ enum End {
     Process(Ended),
     NotStarted,
     Bird(Result<Accepted, Refusal>),
+    /// A file is read or written. `lands`: it is; `fails`: that is not what is heard.
+    File {
+        order: Order,
+        lands: bool,
+        fails: bool,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,7 +91,20 @@ pub struct Life {
     /// What is going to end, and when.
     agenda: BTreeMap<(Mono, JobId), End>,
     ends_at: BTreeMap<JobId, Mono>,
+    /// The kernel does not let us kill these.
     unkillable: BTreeSet<JobId>,
+    /// These do not die for a long time.
+    undying: BTreeSet<JobId>,
+    /// What the engine knows of these files may be wrong.
+    unknown: BTreeSet<PathBuf>,
+    /// These another hand has changed, and nobody has said so.
+    tampered: BTreeSet<PathBuf>,
+    /// BIRD may have read another hand's version of these.
+    misread: BTreeSet<PathBuf>,
+    /// Files that reloads have left, whose BIRD has to know, and since when.
+    left_files: BTreeMap<PathBuf, (Via, Mono)>,
+    /// Trouble that has been said, and when.
+    said: BTreeMap<String, Mono>,
     last_seen: JobId,
     stage: Stage,
     begun: Mono,
@@ -91,12 +118,14 @@ impl Life {
         let mut files = Files::default();
         let strange = plan::all_prefixes().into_iter().chain(plan::strangers());
         for prefix in strange {
-            if chance.percent(40) {
-                files[Family::of(&prefix).index()].insert(prefix);
+            for path in plan::paths() {
+                if family_of(&path) == Family::of(&prefix) && chance.percent(40) {
+                    files.entry(path).or_default().insert(prefix);
+                }
             }
         }
         let birds = Birds::new(&files);
-        let assigned = plan::all_prefixes().into_iter().collect();
+        let assigned = everywhere();
         Life::begin(chance, birds, files, assigned, false, journal)
     }
 
@@ -104,21 +133,13 @@ impl Life {
         mut chance: Chance,
         mut birds: Birds,
         files: Files,
-        assigned: Set<IpNetwork>,
+        assigned: Assigned,
         unclean: bool,
         journal: &mut Journal,
     ) -> Life {
         let plan = Plan::new(&mut chance);
         let config = plan.config();
-        let mut found = files.map(|prefixes| FoundFile {
-            prefixes,
-            repair: None,
-        });
-        for file in &mut found {
-            if chance.percent(15) {
-                file.repair = Some(Repair::DummyMissing);
-            }
-        }
+        let found = find(&mut chance, &files, &config, &Repair::DummyMissing);
         let world = World {
             addresses: model::addresses(&assigned),
             maintenance: Set::new(),
@@ -141,6 +162,10 @@ impl Life {
         left.add(&world.config);
         let mut bench = Bench::start_with(world, unclean, None);
         bench.now = now;
+        bench.elsewhere = files;
+        let paths = bench.paths.clone();
+        bench.elsewhere.retain(|path, _| !paths.contains(path));
+        bench.slow_disk = true;
         let mut life = Life {
             chance,
             plan,
@@ -153,6 +178,12 @@ impl Life {
             agenda: BTreeMap::new(),
             ends_at: BTreeMap::new(),
             unkillable: BTreeSet::new(),
+            undying: BTreeSet::new(),
+            unknown: BTreeSet::new(),
+            tampered: BTreeSet::new(),
+            misread: BTreeSet::new(),
+            left_files: BTreeMap::new(),
+            said: BTreeMap::new(),
             last_seen: JobId(0),
             stage: Stage::Running,
             begun: now,
@@ -172,18 +203,28 @@ impl Life {
     pub fn begin_anew(&mut self, journal: &mut Journal) {
         let seed = self.chance.below(u64::MAX >> 12);
         let mut chance = Chance::new(seed);
-        let files = std::mem::take(&mut self.bench.files);
+        // What was being written is there, or is not.
+        for end in std::mem::take(&mut self.agenda).into_values() {
+            if let End::File { order, .. } = end {
+                if order.prefixes.is_some() && chance.percent(50) {
+                    self.bench.carry_out(&order);
+                }
+            }
+        }
+        let files = self.all_files();
         let mut birds = std::mem::replace(&mut self.birds, Birds::new(&files));
-        let families = &self.model.daemon.families;
-        birds.include(
-            &files,
-            [0, 1].map(|index| families[index].as_ref().map(|family| &family.via)),
-        );
+        let families = self.model.daemon.families.iter().flatten();
+        let told: Vec<(PathBuf, Via)> = families
+            .map(|family| (family.prefix_file.clone(), family.via.clone()))
+            // Whoever meddles with a file is the one to tell BIRD.
+            .filter(|(path, _)| !self.misread.contains(path))
+            .collect();
+        birds.include(&files, &told);
         let mut assigned = self.model.assigned.clone();
         if chance.percent(50) {
-            assigned = plan::all_prefixes().into_iter().collect();
+            assigned = everywhere();
         }
-        let unclean = self.stage == Stage::Crashed || !self.bench.bird_knows;
+        let unclean = self.stage == Stage::Crashed || !self.bench.clean;
         // What commands were responsible for they still are, until BIRD is told of the file for another reason.
         let left = std::mem::take(&mut self.left);
         *self = Life::begin(chance, birds, files, assigned, unclean, journal);
@@ -191,12 +232,36 @@ impl Life {
     }
 
     pub fn step(&mut self, journal: &mut Journal) {
-        let meddle = self.chance.percent(12);
-        if !meddle || !self.meddle(journal) {
+        let mut meddled = false;
+        while !self.over() && self.chance.percent(12) {
+            meddled |= self.meddle(journal);
+        }
+        if !meddled {
             self.advance(journal);
         }
+        if self.stage == Stage::Running && self.chance.percent(2) {
+            // Something has held up the turn.
+            self.bench.now = self.bench.now + self.chance.millis(0, 3000);
+        }
+        self.bench.finish_turn();
         self.absorb(journal);
+        for notice in &self.bench.notices {
+            journal.note(format!("{:>12} {:?}", self.bench.now.micros(), notice.what));
+        }
         self.check();
+    }
+
+    fn all_files(&self) -> Files {
+        let mut files = self.bench.elsewhere.clone();
+        for (path, file) in self.bench.paths.iter().zip(&self.bench.files) {
+            files.insert(path.clone(), file.clone());
+        }
+        files.remove(Path::new(""));
+        files
+    }
+
+    fn file(&self, path: &Path) -> Set<IpNetwork> {
+        self.all_files().get(path).cloned().unwrap_or_default()
     }
 
     /// Something happens that nobody had planned; false if nothing did.
@@ -204,24 +269,22 @@ impl Life {
         let now = self.bench.now;
         let what = match self.chance.below(100) {
             0..12 => {
-                self.bench.event(Event::RunNow);
+                self.bench.part_of_turn(Event::RunNow);
                 self.model.run_now();
                 "SIGURG".to_string()
             }
             12..28 => self.move_address(),
             28..38 => self.maintain(),
-            38..50 => self
-                .birds
-                .change_health(&mut self.chance, &self.bench.files, now),
-            50..60 => {
-                self.disks
-                    .change(&mut self.chance, &mut self.bench.full, now);
-                format!("disks full: {:?}", self.bench.full)
+            38..50 => {
+                let files = self.all_files();
+                self.birds.change_health(&mut self.chance, &files, now)
             }
-            60..78 => self.change_mood(),
+            50..57 => self.disks.change(&mut self.chance),
+            57..61 => self.tamper(),
+            61..78 => self.change_mood(),
             78..92 => self.reload(),
             92..95 => {
-                self.bench.event(Event::ReloadRefused(Vec::new()));
+                self.bench.part_of_turn(Event::ReloadRefused(Vec::new()));
                 "a reload is refused".to_string()
             }
             95..97 => self.stop(),
@@ -238,13 +301,14 @@ impl Life {
     fn move_address(&mut self) -> String {
         let prefix = *self.chance.pick(&plan::all_prefixes());
         let come = self.chance.percent(65);
+        let assigned = &mut self.model.assigned[self.chance.below(2) as usize];
         match come {
-            true => self.model.assigned.insert(prefix),
-            false => self.model.assigned.remove(&prefix),
+            true => assigned.insert(prefix),
+            false => assigned.remove(&prefix),
         };
         self.model.look_outside(self.bench.now);
         let addresses = model::addresses(&self.model.assigned);
-        self.bench.event(Event::Addresses(addresses));
+        self.bench.part_of_turn(Event::Addresses(addresses));
         format!("{prefix} assigned: {come}")
     }
 
@@ -257,8 +321,34 @@ impl Life {
         };
         self.model.look_outside(self.bench.now);
         let what = format!("{path:?} present: {present}");
-        self.bench.event(Event::Maintenance { path, present });
+        self.bench
+            .part_of_turn(Event::Maintenance { path, present });
         what
+    }
+
+    /// Another hand changes a file that is in use.
+    fn tamper(&mut self) -> String {
+        let index = self.chance.below(2) as usize;
+        let config = self.model.daemon.families[index].as_ref();
+        let Some(path) = config.map(|config| config.prefix_file.clone()) else {
+            return "no such file".to_string();
+        };
+        let all: Vec<IpNetwork> = (plan::all_prefixes().into_iter())
+            .filter(|prefix| Family::of(prefix).index() == index)
+            .collect();
+        let prefix = *self.chance.pick(&all);
+        let file = &mut self.bench.files[index];
+        if !file.remove(&prefix) {
+            file.insert(prefix);
+        }
+        self.bench.spoiled[index] = self.chance.percent(50).then(|| FoundFile {
+            prefixes: file.clone(),
+            repair: Some(Repair::Malformed("spoiled".to_string())),
+        });
+        self.unknown.insert(path.clone());
+        self.tampered.insert(path.clone());
+        self.misread.insert(path.clone());
+        format!("another hand on {path:?}: {prefix}")
     }
 
     fn change_mood(&mut self) -> String {
@@ -277,20 +367,19 @@ impl Life {
         if self.stage == Stage::Running && self.chance.percent(30) {
             // Something that the daemon has not heard of yet, and learns by the reload.
             let prefix = *self.chance.pick(&plan::all_prefixes());
-            if !self.model.assigned.remove(&prefix) {
-                self.model.assigned.insert(prefix);
+            let assigned = &mut self.model.assigned[self.chance.below(2) as usize];
+            if !assigned.remove(&prefix) {
+                assigned.insert(prefix);
             }
         }
         let config = self.plan.config();
-        let mut files = self.bench.files.clone().map(|prefixes| FoundFile {
-            prefixes,
-            repair: None,
-        });
-        for file in &mut files {
-            if self.chance.percent(20) {
-                file.repair = Some(Repair::WrongVariable(None));
-            }
-        }
+        let all = self.all_files();
+        let files = find(
+            &mut self.chance,
+            &all,
+            &config,
+            &Repair::WrongVariable(None),
+        );
         let world = World {
             addresses: model::addresses(&self.model.assigned),
             maintenance: self.model.maintenance.clone(),
@@ -303,7 +392,7 @@ impl Life {
         if self.stage == Stage::Running {
             let interval = world.config.daemon.update_interval;
             self.birds.spacing = self.birds.spacing.min(interval);
-            self.birds.only(&world.config.daemon);
+            self.leave_files(&world.config.daemon);
             self.left.add(&world.config);
             self.begun = self.bench.now;
             self.model.reload(&world, self.bench.now);
@@ -311,7 +400,12 @@ impl Life {
         let same: BTreeSet<String> = (world.config.services.iter())
             .map(|service| format!("{service:?}"))
             .collect();
-        self.bench.event(Event::Reload(Box::new(world)));
+        match self.stage {
+            Stage::Running => self.bench.take_up(world),
+            Stage::Stopping(_) | Stage::Crashed => {
+                self.bench.part_of_turn(Event::Reload(Box::new(world)));
+            }
+        }
         // The schedule of what did not change is the same as before.
         for (service, at) in self.planned() {
             if same.contains(&service) {
@@ -336,12 +430,13 @@ impl Life {
     fn stop(&mut self) -> String {
         if self.stage == Stage::Running {
             let daemon = &self.model.daemon;
-            let limit = daemon.reconfigure_timeout + daemon.on_exit_wait + Duration::from_secs(1);
+            // BIRD may have to be left alone for two seconds.
+            let limit = daemon.reconfigure_timeout + daemon.on_exit_wait + Duration::from_secs(3);
             self.stage = Stage::Stopping(self.bench.now + limit);
             self.begun = self.bench.now;
         }
         self.model.stop(self.bench.now);
-        self.bench.event(Event::Stop { signal: "SIGTERM" });
+        self.bench.part_of_turn(Event::Stop { signal: "SIGTERM" });
         "SIGTERM".to_string()
     }
 
@@ -349,16 +444,13 @@ impl Life {
     fn advance(&mut self, journal: &mut Journal) {
         let now = self.bench.now;
         let deadline = self.bench.engine.next_deadline(now);
-        assert!(
-            deadline.is_none_or(|at| at >= now),
-            "a deadline in the past"
-        );
         let end = self.agenda.first_key_value().map(|((at, _), _)| *at);
         let Some(mut next) = deadline.into_iter().chain(end).min() else {
             assert!(self.stage == Stage::Running, "it stops for ever");
             self.bench.now = now + Duration::from_secs(1);
             return;
         };
+        next = next.max(now);
         if self.chance.percent(10) {
             next = next + self.chance.millis(0, 50);
         }
@@ -373,7 +465,7 @@ impl Life {
             journal.note(format!(
                 "{:>12} {job:?} {:?} {end:?}",
                 next.micros(),
-                self.bench.jobs[&job]
+                self.bench.jobs.get(&job)
             ));
             self.end(job, end);
         }
@@ -382,14 +474,76 @@ impl Life {
             self.model.due(next);
             self.bench.part_of_turn(Event::Due);
         }
-        self.bench.finish_turn();
     }
 
     /// Whose slots are reached by now.
     fn mark_due(&mut self, now: Mono) {
         let snapshot = self.bench.engine.snapshot();
         for (view, service) in snapshot.services.iter().zip(&mut self.model.services) {
-            service.due |= view.next_run.is_some_and(|at| at <= now);
+            service.slot = view.next_run.filter(|at| *at <= now);
+            service.due |= service.slot.is_some();
         }
     }
+
+    /// What a reload leaves is to be withdrawn, what it takes up is not, and what another hand has done is seen.
+    fn leave_files(&mut self, new: &DaemonConfig) {
+        let now = self.bench.now;
+        for old in self.model.daemon.families.clone().iter().flatten() {
+            self.left_files
+                .insert(old.prefix_file.clone(), (old.via.clone(), now));
+        }
+        for family in new.families.iter().flatten() {
+            self.left_files.remove(&family.prefix_file);
+        }
+        let current = new
+            .families
+            .iter()
+            .flatten()
+            .map(|family| family.via.clone());
+        let left = self.left_files.values().map(|(via, _)| via.clone());
+        let in_use: Vec<Via> = current.chain(left).collect();
+        self.birds.only(&in_use);
+        self.tampered.clear();
+        let current = new.families.iter().flatten();
+        let paths = current.map(|family| &family.prefix_file);
+        let paths: Vec<String> = paths
+            .chain(self.left_files.keys())
+            .map(|path| format!("{path:?}"))
+            .collect();
+        let vias: Vec<String> = in_use.iter().map(|via| format!("{via:?}")).collect();
+        self.said
+            .retain(|what, _| paths.contains(what) || vias.iter().any(|via| what.starts_with(via)));
+    }
+}
+
+fn family_of(path: &Path) -> Family {
+    let [four, other_four, ..] = plan::paths();
+    match *path == four || *path == other_four {
+        true => Family::V4,
+        false => Family::V6,
+    }
+}
+
+/// Every prefix, on every interface.
+fn everywhere() -> Assigned {
+    let all = || plan::all_prefixes().into_iter().collect();
+    [all(), all()]
+}
+
+/// What a daemon that reads its files finds in them.
+fn find(chance: &mut Chance, files: &Files, config: &Config, damage: &Repair) -> [FoundFile; 2] {
+    Family::ALL.map(|family| {
+        let Some(config) = &config.daemon.families[family.index()] else {
+            return FoundFile::default();
+        };
+        let file = files.get(&config.prefix_file);
+        let repair = match file {
+            None => Some(Repair::Missing),
+            Some(_) => chance.percent(15).then(|| damage.clone()),
+        };
+        FoundFile {
+            prefixes: file.cloned().unwrap_or_default(),
+            repair,
+        }
+    })
 }

@@ -4,7 +4,7 @@ use super::super::tests::says;
 use super::super::{level, message};
 use super::*;
 use crate::config::{Complaint, Level, Severity};
-use crate::engine::notice::Notice;
+use crate::engine::notice::{End, Errand, Notice};
 
 #[test]
 fn the_daemon_itself() {
@@ -34,7 +34,7 @@ fn the_daemon_itself() {
     says(
         What::Stopped {
             uptime: Duration::from_secs(3725),
-            bird_knows: true,
+            end: End::Clean,
         },
         Info,
         "stopped after 1 h 2 min",
@@ -42,11 +42,35 @@ fn the_daemon_itself() {
     says(
         What::Stopped {
             uptime: Duration::from_secs(5),
-            bird_knows: false,
+            end: End::BirdDoesNotKnow,
         },
         Warning,
         "stopped after 5 s; BIRD could not be told of the prefix files, so the next start tells it",
     );
+    says(
+        What::Stopped {
+            uptime: Duration::from_secs(5),
+            end: End::FilesAreWrong,
+        },
+        Error,
+        "stopped after 5 s; not all prefix files could be written, so BIRD may go on announcing what they held before",
+    );
+    for (errand, text) in [
+        (
+            Errand::Check,
+            "the check was killed and does not die, so it hangs in the kernel (a dead disk or network file system?); until it ends, each time that it is due counts as timed out",
+        ),
+        (
+            Errand::Reconfiguration,
+            "the reconfiguration was killed and does not die, so it hangs in the kernel (a dead disk or network file system?); another is tried without waiting for its end",
+        ),
+        (
+            Errand::Custom,
+            "custom_bird_reconfigure_cmd was killed and does not die, so it hangs in the kernel (a dead disk or network file system?); what is to be delivered next does not wait for its end",
+        ),
+    ] {
+        says(What::DoesNotDie { errand }, Warning, text);
+    }
     says(
         What::Reloaded {
             added: 1,

@@ -7,6 +7,9 @@ use crate::engine::snapshot::Snapshot;
 use crate::engine::vocab::Status;
 use crate::time::Mono;
 
+/// How late a turn of this world may be, in all.
+const LATENESS: Duration = Duration::from_secs(8);
+
 impl Model {
     /// The engine says of its services what follows from the history.
     pub fn compare(&self, snapshot: &Snapshot<'_>) {
@@ -33,30 +36,40 @@ impl Model {
         }
     }
 
-    /// Nothing starves. `clogged`: checks that nobody can kill hold the places of `max_running_checks`.
-    pub fn starves(&mut self, now: Mono, clogged: bool) {
-        let limit = self.daemon.max_running_checks;
-        // A place is free after a time-out and the killing at the latest, eight times in a row at the worst.
+    /// Nothing starves: a check runs, or the run that hangs is judged with each slot.
+    pub fn starves(&mut self, now: Mono) {
+        let limit = u64::from(self.daemon.max_running_checks);
+        // A place is free after a time-out and the killing at the latest. What a reload has orphaned is gone as soon.
         let queue = match limit {
-            0 => Duration::from_millis(60),
-            _ => Duration::from_secs(30),
+            0 => LATENESS,
+            limit => {
+                LATENESS + Duration::from_secs(5) * (2 + self.services.len() as u32 / limit as u32)
+            }
         };
+        // More than a turn can start.
+        let crowded = self.services.len() > 16;
         for service in &mut self.services {
-            if service.run.is_some()
-                || !service.checkable()
-                || clogged && limit > 0
-                || self.stopping
-            {
+            if !service.checkable() || self.stopping {
+                (service.idle_since, service.judged) = (now, now);
+                continue;
+            }
+            let (name, interval) = (&service.config.name, service.config.interval);
+            if let Some(run) = &service.run {
                 service.idle_since = now;
+                let killed = run.started + service.config.timeout + super::GRACE;
+                let silent = now.since(service.judged.max(killed).max(service.splayed));
+                assert!(
+                    silent <= interval + LATENESS,
+                    "{name} hangs unjudged for {silent:?}"
+                );
                 continue;
             }
             let idle = now.since(service.idle_since.max(service.splayed));
-            let name = &service.config.name;
+            assert!(idle <= interval + queue, "{name} starves for {idle:?}");
             assert!(
-                idle <= service.config.interval + queue,
-                "{name} starves for {idle:?}"
+                !service.owed || limit > 0 || crowded,
+                "{name} was to run at once"
             );
-            assert!(!service.owed || limit > 0, "{name} was to run at once");
         }
     }
 }
