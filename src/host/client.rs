@@ -34,7 +34,7 @@ pub struct Told {
 /// Asks the daemon; the error says why there is no answer, and what to do.
 pub fn status(source: &Source) -> Result<Told, String> {
     // The service files can't say it better, and there may be a thousand of them.
-    ask(&trusted(&load::read_settings(source)))
+    ask(&trusted(&load::read_settings(source)), PATIENCE)
 }
 
 /// What came of draining or undraining.
@@ -50,7 +50,7 @@ pub fn drain(settings: &Settings, service: &str, on: bool) -> Result<Drained, St
     let Drainable { file, others } = lookup::drainable(settings, service)?;
     let trusted = trusted(settings);
     let means = Means {
-        ask: &mut || answer(ask(&trusted), service),
+        ask: &mut || answer(ask(&trusted, PATIENCE), service),
         clock: &|| clock::now().mono,
         pause: &mut thread::sleep,
     };
@@ -82,7 +82,7 @@ fn shared(file: &Path, others: &[String]) -> String {
 }
 
 /// The users whose daemon is believed.
-fn trusted(settings: &Settings) -> Vec<u32> {
+pub fn trusted(settings: &Settings) -> Vec<u32> {
     let pidfile = lookup::pidfile(settings);
     let owner = pidfile.and_then(|path| owner(&path));
     owner.into_iter().collect()
@@ -94,8 +94,9 @@ fn owner(path: &Path) -> Option<u32> {
     found.is_file().then(|| found.uid())
 }
 
-fn ask(trusted: &[u32]) -> Result<Told, String> {
-    let bytes = status_socket::ask(PATIENCE, trusted).map_err(|no_answer| no_answer.words())?;
+/// Asks the daemon, which may take `limit` for each step of its answer.
+pub fn ask(trusted: &[u32], limit: Duration) -> Result<Told, String> {
+    let bytes = status_socket::ask(limit, trusted).map_err(|no_answer| no_answer.words())?;
     let unreadable = |cause: String| {
         format!("no daemon answers: what came is {cause}; is it of a very different version?")
     };

@@ -16,6 +16,7 @@ pub mod log;
 pub mod maintenance;
 pub mod news;
 pub mod notify;
+mod owner;
 pub mod probe;
 pub mod reactor;
 pub mod status_socket;
@@ -23,6 +24,7 @@ pub mod sys;
 #[cfg(test)]
 mod test_dir;
 pub mod trial;
+pub mod withdraw;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -37,17 +39,15 @@ pub fn prepare() {
     }
 }
 
-/// What the daemon starts itself for, and nobody else should: looking up the log server.
+/// What the program starts itself for, and nobody else should: looking up the log server, and withdrawing.
 pub fn hidden_mode(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
-    let words: Vec<String> = arguments
-        .into_iter()
-        .skip(1)
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect();
+    let words: Vec<OsString> = arguments.into_iter().skip(1).collect();
     match &words[..] {
         [option, host, port] if option == reactor::RESOLVE_OPTION => {
-            Some(log::resolve_main(host, port.parse().unwrap_or(0)))
+            let port = port.to_str().and_then(|port| port.parse().ok());
+            Some(log::resolve_main(&host.to_string_lossy(), port.unwrap_or(0)))
         }
+        [option, rest @ ..] if option == withdraw::OPTION => Some(withdraw::main(rest)),
         _ => None,
     }
 }

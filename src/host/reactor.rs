@@ -29,7 +29,7 @@ use super::sys::signal::SignalFd;
 use super::{disk, maintenance};
 use crate::config::load::Source;
 use crate::config::{Config, DaemonConfig, Level};
-use crate::engine::Engine;
+use crate::engine::{Engine, Progress};
 use crate::engine::notice::{Notice, What};
 use crate::engine::snapshot::HostCounters;
 use crate::engine::vocab::{Event, JobId};
@@ -41,7 +41,7 @@ use slow_turns::SlowTurns;
 use troubles::Troubles;
 use voice::Voice;
 
-pub use start::{RESOLVE_OPTION, run};
+pub use start::{RESOLVE_OPTION, run, withdraw};
 
 /// How soon the addresses are asked for again after the kernel could not tell them.
 const ADDRESSES_RETRY: Duration = Duration::from_secs(1);
@@ -69,6 +69,15 @@ enum Errand {
     Resolve,
 }
 
+/// What the loop is for.
+enum Mission {
+    /// To serve as the daemon, alone.
+    Daemon(Instance),
+    /// To withdraw everything in place of a daemon that is gone, or only seems to be there: without its lock, its
+    /// pidfile and its status socket.
+    Withdrawal,
+}
+
 pub struct Reactor {
     source: Source,
     daemon: DaemonConfig,
@@ -81,7 +90,8 @@ pub struct Reactor {
     /// When the child that looks up the log server has had its time.
     resolver_until: Option<Mono>,
     talks: Vec<Talk>,
-    addresses: Watch,
+    /// `None`: none are needed.
+    addresses: Option<Watch>,
     addresses_retry: Option<Mono>,
     maintenance: maintenance::Watch,
     status: StatusSocket,
@@ -92,7 +102,7 @@ pub struct Reactor {
     prefix_text: String,
     /// What the engine has to say of this turn.
     unsaid: Vec<(Level, Notice)>,
-    instance: Instance,
+    mission: Mission,
     counters: HostCounters,
     troubles: Troubles,
     /// What this turn handled, for the report of a slow one.
@@ -142,8 +152,16 @@ impl Reactor {
             self.finish_turn();
             self.now = clock::now();
             self.report_turn(begin);
+            self.done |= self.is_withdrawn();
         }
         self.leave()
+    }
+
+    fn is_withdrawn(&self) -> bool {
+        match self.mission {
+            Mission::Daemon(_) => false,
+            Mission::Withdrawal => self.engine.progress() != Progress::Retrying,
+        }
     }
 
     /// Poll fails if there is no memory, or if somebody has lowered our limit on open files below what we wait for. Until
@@ -162,7 +180,10 @@ impl Reactor {
 
     fn fill(&mut self, set: &mut PollSet) -> Slots {
         let signals = set.add(self.signals.fd(), Interest::Read);
-        let addresses = set.add(self.addresses.fd(), Interest::Read);
+        let addresses = match &self.addresses {
+            Some(watch) => set.add(watch.fd(), Interest::Read),
+            None => Slot::NONE,
+        };
         let maintenance = match self.maintenance.fd() {
             Some(fd) => set.add(fd, Interest::Read),
             None => Slot::NONE,
@@ -211,8 +232,10 @@ impl Reactor {
         self.jobs.read(set);
         self.hear_bird(set);
         if set.ready(slots.addresses) {
-            let result = self.addresses.readable();
-            self.take_addresses(result);
+            if let Some(watch) = &mut self.addresses {
+                let result = watch.readable();
+                self.take_addresses(result);
+            }
         }
         if set.ready(slots.maintenance) {
             let seen = self.maintenance.readable(self.now.mono);
@@ -229,8 +252,7 @@ impl Reactor {
         let now = self.now.mono;
         let is_due = |at: Option<Mono>| at.is_some_and(|at| at <= now);
         if is_due(self.addresses_retry) {
-            let result = self.addresses.refresh();
-            self.take_addresses(result);
+            self.refresh_addresses();
         }
         if is_due(self.maintenance.next_rescan()) {
             let seen = self.maintenance.rescan(now);
@@ -348,6 +370,7 @@ impl Reactor {
         self.handled.files += 1;
         let path = config.directory.join(METRICS_FILE);
         let (snapshot, counters) = (self.engine.snapshot(), self.count());
+        let alive = alive && matches!(self.mission, Mission::Daemon(_));
         let when = (self.now, alive);
         let written = disk::replace_fast(&path, &mut |file| {
             metrics::metrics(&snapshot, &counters, when, &mut |piece| {
@@ -367,13 +390,25 @@ impl Reactor {
 
     /// The orderly end: what the others read says that nobody is there any more.
     fn leave(mut self) -> ExitCode {
-        self.write_metrics(false);
+        let progress = self.engine.progress();
+        // Whoever stopped a withdrawal did so because a daemon works again, which writes them itself.
+        if matches!(self.mission, Mission::Daemon(_)) || progress != Progress::Retrying {
+            self.write_metrics(false);
+        }
         self.tell_news();
         drop(self.jobs);
-        if let Err(cause) = self.instance.release(self.bird_knows) {
-            super::log::say(&format!("anycast-healthchecker: {cause}"));
+        match self.mission {
+            Mission::Daemon(instance) => {
+                if let Err(cause) = instance.release(self.bird_knows) {
+                    super::log::say(&format!("anycast-healthchecker: {cause}"));
+                }
+                ExitCode::SUCCESS
+            }
+            Mission::Withdrawal => match progress {
+                Progress::Done => ExitCode::SUCCESS,
+                Progress::Retrying | Progress::CommandFailed => ExitCode::FAILURE,
+            },
         }
-        ExitCode::SUCCESS
     }
 }
 

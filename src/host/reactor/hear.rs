@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{ADDRESSES_RETRY, Errand, Reactor, Talk};
+use super::{ADDRESSES_RETRY, Errand, Mission, Reactor, Talk};
 use crate::engine::vocab::{Event, Refusal};
 use crate::host::addresses::Change;
 use crate::host::job::Finished;
@@ -14,6 +14,14 @@ use crate::render::{bird_reply, status};
 impl Reactor {
     pub(super) fn take_signals(&mut self) {
         let signals = self.signals.read();
+        if let Mission::Withdrawal = self.mission {
+            // Nothing is tried a last time: a daemon is back, which may want something else.
+            self.done |= signals.stop.is_some();
+            if signals.child {
+                self.reap();
+            }
+            return self.work_off();
+        }
         if let Some(signal) = signals.stop {
             self.notify.stopping(self.now.mono);
             self.stopping = true;
@@ -94,9 +102,8 @@ impl Reactor {
             Ok(change) => {
                 self.addresses_retry = None;
                 self.troubles.addresses.works(self.now.mono);
-                if change == Change::Changed {
-                    self.events
-                        .push_back(Event::Addresses(self.addresses.addresses()));
+                if let (Change::Changed, Some(watch)) = (change, &self.addresses) {
+                    self.events.push_back(Event::Addresses(watch.addresses()));
                 }
             }
             Err(error) => {
@@ -105,6 +112,14 @@ impl Reactor {
                     .failed(self.now.mono, || sys::cause(&error));
                 self.addresses_retry = Some(self.now.mono + ADDRESSES_RETRY);
             }
+        }
+    }
+
+    /// Asks the kernel for all of them.
+    pub(super) fn refresh_addresses(&mut self) {
+        if let Some(watch) = &mut self.addresses {
+            let result = watch.refresh();
+            self.take_addresses(result);
         }
     }
 

@@ -8,11 +8,11 @@ use std::rc::Rc;
 use super::slow_turns::SlowTurns;
 use super::troubles::Troubles;
 use super::voice::{self, Voice};
-use super::{Config, DaemonConfig, Event, Handled, HostCounters, Reactor, Source};
+use super::{Config, DaemonConfig, Event, Handled, HostCounters, Mission, Reactor, Source};
 use crate::config::load::{Loaded, load};
 use crate::config::{Complaint, Family, FamilyConfig, Level, LogConfig, Severity};
 use crate::engine::Engine;
-use crate::engine::vocab::{Addresses, FoundFile, Repair, World};
+use crate::engine::vocab::{Action, Addresses, FoundFile, Repair, World};
 use crate::host::addresses::{Change, Watch};
 use crate::host::instance::Instance;
 use crate::host::job::Jobs;
@@ -49,6 +49,41 @@ pub fn run(source: Source) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Withdraws everything in place of a daemon that is gone, until every BIRD agrees; SIGTERM ends it before. Every
+/// service of the configuration is disabled and to be withdrawn.
+pub fn withdraw(config: Config) -> ExitCode {
+    let now = clock::now();
+    let signals = signal::SignalFd::open();
+    let jobs = Jobs::new();
+    let (signals, jobs) = match (signals, jobs) {
+        (Ok(signals), Ok(jobs)) => (signals, jobs),
+        (Err(error), _) | (_, Err(error)) => {
+            log::say(&format!(
+                "anycast-healthchecker: cannot withdraw: {}",
+                sys::cause(&error)
+            ));
+            return ExitCode::FAILURE;
+        }
+    };
+    let parts = Parts {
+        source: Source::default(),
+        mission: Mission::Withdrawal,
+        signals,
+        jobs,
+        addresses: None,
+        maintenance: maintenance::Watch::new(Set::new(), now.mono),
+        status: StatusSocket::unbound(),
+        notify: Notify::default(),
+    };
+    let daemon = config.daemon.clone();
+    let voice = Voice::new(&daemon.log, &config.services, now.mono);
+    let world = world(config, Vec::new(), Rc::default(), &parts.maintenance);
+    let (engine, actions) = Engine::withdraw(now.mono, world, seed());
+    let mut reactor = Reactor::new(parts, daemon, voice, engine, now);
+    reactor.begin(actions);
+    reactor.live()
 }
 
 /// What it was made from is not kept: it is several times as large.
@@ -100,49 +135,35 @@ fn prepare(source: Source, config: Config, warnings: Vec<Complaint>) -> Result<R
     sweep(&daemon);
     let world = world(config, warnings, addresses.addresses(), &maintenance);
     let (engine, actions) = Engine::start(now.mono, world, seed(), instance.bird_may_not_know());
-    let notify = Notify::from_env();
-    let watchdog_at = notify
-        .watchdog_interval()
-        .map(|interval| now.mono + interval);
-    let mut reactor = Reactor {
+    let parts = Parts {
         source,
-        engine,
-        now,
-        events: Default::default(),
+        mission: Mission::Daemon(instance),
         signals,
         jobs,
-        errands: Default::default(),
-        resolver_until: None,
-        talks: Vec::new(),
-        addresses,
-        addresses_retry: None,
+        addresses: Some(addresses),
         maintenance,
         status: StatusSocket::new(now.mono),
-        notify,
-        watchdog_at,
-        voice,
-        prefix_text: String::new(),
-        unsaid: Vec::new(),
-        instance,
-        counters: HostCounters::default(),
-        troubles: Troubles::new(&daemon),
-        handled: Handled::default(),
-        slow_turns: SlowTurns::default(),
-        status_changed: true,
-        stopping: false,
-        done: false,
-        bird_knows: false,
-        daemon,
+        notify: Notify::from_env(),
     };
+    let mut reactor = Reactor::new(parts, daemon, voice, engine, now);
     if let Err(cause) = descriptors {
         reactor.troubles.descriptors.failed(now.mono, || cause);
     }
-    reactor.tell_news();
-    reactor.perform(actions);
-    reactor.work_off();
-    reactor.finish_turn();
+    reactor.begin(actions);
     reactor.notify.ready(now.mono);
     Ok(reactor)
+}
+
+/// What a daemon and a withdrawal have of their own.
+struct Parts {
+    source: Source,
+    mission: Mission,
+    signals: signal::SignalFd,
+    jobs: Jobs,
+    addresses: Option<Watch>,
+    maintenance: maintenance::Watch,
+    status: StatusSocket,
+    notify: Notify,
 }
 
 /// A panic has a line on stderr, and goes to the log server if that is to have them.
@@ -238,6 +259,48 @@ fn seed() -> u64 {
 }
 
 impl Reactor {
+    fn new(parts: Parts, daemon: DaemonConfig, voice: Voice, engine: Engine, now: Now) -> Reactor {
+        let watchdog = parts.notify.watchdog_interval();
+        Reactor {
+            source: parts.source,
+            engine,
+            now,
+            events: Default::default(),
+            signals: parts.signals,
+            jobs: parts.jobs,
+            errands: Default::default(),
+            resolver_until: None,
+            talks: Vec::new(),
+            addresses: parts.addresses,
+            addresses_retry: None,
+            maintenance: parts.maintenance,
+            status: parts.status,
+            watchdog_at: watchdog.map(|interval| now.mono + interval),
+            notify: parts.notify,
+            voice,
+            prefix_text: String::new(),
+            unsaid: Vec::new(),
+            mission: parts.mission,
+            counters: HostCounters::default(),
+            troubles: Troubles::new(&daemon),
+            handled: Handled::default(),
+            slow_turns: SlowTurns::default(),
+            status_changed: true,
+            stopping: false,
+            done: false,
+            bird_knows: false,
+            daemon,
+        }
+    }
+
+    /// The first turn: what the engine wants done at once.
+    fn begin(&mut self, actions: Vec<Action>) {
+        self.tell_news();
+        self.perform(actions);
+        self.work_off();
+        self.finish_turn();
+    }
+
     /// SIGHUP: reads everything again. What is wrong changes nothing; log files are opened anew either way.
     pub(super) fn reload(&mut self) {
         let now: Now = self.now;
@@ -269,15 +332,17 @@ impl Reactor {
         self.maintenance
             .watch_others(maintenance_files(&config), now);
         // The engine is told everything; changes from here on come as notifications.
-        let refreshed = self.addresses.refresh();
-        self.take_addresses(refreshed.map(|_| Change::None));
-        let addresses = self.addresses.addresses();
+        let refreshed = self.addresses.as_mut().map(Watch::refresh);
+        if let Some(refreshed) = refreshed {
+            self.take_addresses(refreshed.map(|_| Change::None));
+        }
+        let addresses = self.addresses.as_ref().map(Watch::addresses);
         self.troubles.rename(&config.daemon);
         let mut daemon = config.daemon.clone();
         // It was taken at the start and is held for life.
         daemon.pidfile = self.daemon.pidfile.clone();
         self.daemon = daemon;
-        let world = world(config, warnings, addresses, &self.maintenance);
+        let world = world(config, warnings, addresses.unwrap_or_default(), &self.maintenance);
         self.events.push_back(Event::Reload(Box::new(world)));
     }
 }

@@ -290,6 +290,13 @@ pub fn kill_one(pid: Pid) -> io::Result<()> {
     Ok(())
 }
 
+/// Sends SIGTERM to an unreaped child.
+pub fn terminate(pid: Pid) -> io::Result<()> {
+    // SAFETY: plain integers.
+    cvt(unsafe { libc::kill(pid.0, libc::SIGTERM) })?;
+    Ok(())
+}
+
 /// Whether there is such a process; one that may not be signalled is there too.
 pub fn exists(pid: Pid) -> bool {
     // SAFETY: plain integers; signal 0 only looks.
