@@ -20,16 +20,40 @@ pub enum Command {
     Run(Source),
     Check(Source),
     PrintDefaults,
-    PrintConf { source: Source, json: bool },
-    Test { source: Source, json: bool },
-    Status { source: Source, json: bool },
-    Drain { source: Source, service: String },
-    Undrain { source: Source, service: String },
+    PrintConf {
+        source: Source,
+        json: bool,
+    },
+    Test {
+        source: Source,
+        json: bool,
+    },
+    Status {
+        source: Source,
+        json: bool,
+    },
+    Drain {
+        source: Source,
+        service: String,
+    },
+    Undrain {
+        source: Source,
+        service: String,
+    },
     /// At once, or if no daemon works within `after`.
-    Withdraw { source: Source, after: Duration },
+    Withdraw {
+        source: Source,
+        after: Duration,
+    },
     /// Whenever no daemon has worked for so long.
-    Watch { source: Source, patience: Duration },
-    CreateFiles { source: Source, empty: bool },
+    Watch {
+        source: Source,
+        patience: Duration,
+    },
+    CreateFiles {
+        source: Source,
+        empty: bool,
+    },
     Version,
     Help,
 }

@@ -180,28 +180,16 @@ fn wrong_usage_has_one_line() {
         ("-f a -f b", "-f is given twice"),
         ("--json", "--json needs -P, -t or -s"),
         ("-c --json", "--json needs -P, -t or -s"),
-        (
-            "-c -t",
-            ONE_MODE,
-        ),
-        (
-            "-s -t",
-            ONE_MODE,
-        ),
-        (
-            "--drain a --undrain b",
-            ONE_MODE,
-        ),
+        ("-c -t", ONE_MODE),
+        ("-s -t", ONE_MODE),
+        ("--drain a --undrain b", ONE_MODE),
         ("--withdraw -c", ONE_MODE),
         ("--withdraw --watch 3", ONE_MODE),
         ("--create-files --watch 3", ONE_MODE),
         ("--after 3", "--after needs --withdraw"),
         ("--watch 3 --after 3", "--after needs --withdraw"),
         ("--empty", "--empty needs --create-files"),
-        (
-            "--watch soon",
-            "'soon' is not a number of seconds above 0",
-        ),
+        ("--watch soon", "'soon' is not a number of seconds above 0"),
         ("--watch 0", "'0' is not a number of seconds above 0"),
         ("--watch inf", "'inf' is not a number of seconds above 0"),
         (

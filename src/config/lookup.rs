@@ -43,7 +43,9 @@ pub fn is_default_prefix_file(document: &Document, path: &Path) -> bool {
 
 /// Whether a complaint is about which prefix files there are.
 pub fn is_about_a_prefix_file(complaint: &Complaint) -> bool {
-    PREFIX_FILES.iter().any(|setting| setting.key == complaint.option)
+    PREFIX_FILES
+        .iter()
+        .any(|setting| setting.key == complaint.option)
 }
 
 /// The maintenance file of a service, or why it can't be drained and what to do about it.

@@ -187,11 +187,18 @@ bird_control_socket = /run/bird.ctl
                 "ip_prefix"
             ]
         );
-        let family = found.config.daemon.families[0].as_ref().expect("IPv4 is on");
+        let family = found.config.daemon.families[0]
+            .as_ref()
+            .expect("IPv4 is on");
         assert_eq!(family.variable, "OURS");
         assert_eq!(family.via, Via::Socket("/run/bird.ctl".into()));
         assert_eq!(family.dummy.to_string(), "10.189.200.255/32");
-        let names: Vec<&str> = found.config.services.iter().map(|s| s.name.as_str()).collect();
+        let names: Vec<&str> = found
+            .config
+            .services
+            .iter()
+            .map(|s| s.name.as_str())
+            .collect();
         assert_eq!(names, ["web"]);
     }
 
@@ -205,16 +212,12 @@ bird_control_socket = /run/bird.ctl
     }
 
     #[test]
-    fn services_that_are_too_many_are_withdrawn_with_what_no_service_has() {
-        let mut text = GOOD.to_string();
-        let long = "x".repeat(1000);
-        for number in 0..60_000 {
-            text.push_str(&format!(
-                "[s{number}]\nip_prefix = 10.{}.{}.{}\ncustom_bird_reconfigure_cmd = {long}\n",
-                number / 65536,
-                number / 256 % 256,
-                number % 256
-            ));
+    fn services_that_are_too_large_are_withdrawn_with_what_no_service_has() {
+        let long = "x".repeat(60_000);
+        let mut text = format!("{GOOD}[DEFAULT]\ncustom_bird_reconfigure_cmd = {long}\n");
+        for number in 0..1000 {
+            let (high, low) = (number / 256, number % 256);
+            text.push_str(&format!("[s{number}]\nip_prefix = 10.0.{high}.{low}\n"));
         }
         let found = rescued(&text);
         assert!(found.config.services.is_empty() && found.config.daemon.purge_ip_prefixes);

@@ -45,7 +45,10 @@ pub fn hidden_mode(arguments: impl IntoIterator<Item = OsString>) -> Option<Exit
     match &words[..] {
         [option, host, port] if option == reactor::RESOLVE_OPTION => {
             let port = port.to_str().and_then(|port| port.parse().ok());
-            Some(log::resolve_main(&host.to_string_lossy(), port.unwrap_or(0)))
+            Some(log::resolve_main(
+                &host.to_string_lossy(),
+                port.unwrap_or(0),
+            ))
         }
         [option, rest @ ..] if option == withdraw::OPTION => Some(withdraw::main(rest)),
         _ => None,

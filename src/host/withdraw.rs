@@ -313,7 +313,8 @@ impl Known {
     /// Says what is wrong. `None` if there is no prefix file at all.
     fn of(source: &Source) -> Option<Known> {
         let read = load::read(source);
-        let unreadable = read.complaints.iter().any(is_error);
+        let is_whole_file = |complaint: &Complaint| is_error(complaint) && complaint.line == 0;
+        let unreadable = read.complaints.iter().any(is_whole_file);
         let rescued = probe::with_trust(|probes| rescue(&read.document, probes));
         let wrong = rescued.iter().flat_map(|rescued| &rescued.left_out);
         let wrong: Vec<&Complaint> = read.complaints.iter().chain(wrong).collect();
@@ -329,24 +330,24 @@ impl Known {
             ..
         } = rescued?;
         let mut incomplete = unreadable;
-        for family in config.daemon.families.iter_mut() {
-            // Where nobody could say what the daemon was told, its defaults count, if it seems to have used them.
-            let guess = family.take_if(|family| {
-                unreadable
-                    && lookup::is_default_prefix_file(&read.document, &family.prefix_file)
-                    && !family.prefix_file.exists()
-            });
-            incomplete |= guess.is_some();
-        }
-        let families = config.daemon.families.iter().flatten();
-        if unreadable {
-            for family in families.clone() {
+        // Where nobody can say what the daemon was told, its defaults count, if it seems to have used them.
+        for slot in config.daemon.families.iter_mut() {
+            let guess = |family: &FamilyConfig| {
+                unreadable && lookup::is_default_prefix_file(&read.document, &family.prefix_file)
+            };
+            if let Some(family) = slot.as_ref().filter(|family| guess(family)) {
                 let path = disk::shown(&family.prefix_file);
-                say(Level::Warning, &format!("taking {path} for a prefix file"));
+                match family.prefix_file.exists() {
+                    true => say(
+                        Level::Warning,
+                        &format!("taking {path}, which the built-in settings name"),
+                    ),
+                    false => *slot = None,
+                }
             }
         }
         incomplete |= left_out.iter().any(lookup::is_about_a_prefix_file);
-        let any = families.count() > 0;
+        let any = config.daemon.families.iter().any(Option::is_some);
         any.then_some(Known {
             document: read.document,
             config,
@@ -435,7 +436,8 @@ pub fn create_files(source: &Source, empty: bool) -> ExitCode {
     };
     let emptying = boot && !runs();
     for family in known.config.daemon.families.iter().flatten() {
-        let result = match family.prefix_file.symlink_metadata() {
+        // A link that leads nowhere is a file that is missing.
+        let result = match family.prefix_file.metadata() {
             Ok(_) if emptying => empty_file(family),
             Ok(_) => Ok(()),
             Err(_) => disk::create(&family.prefix_file, dummy_alone(family).as_bytes()),
@@ -477,7 +479,8 @@ fn empty_file(family: &FamilyConfig) -> io::Result<()> {
     }
     disk::replace(path, dummy_alone(family).as_bytes())?;
     let path = disk::shown(path);
-    let text = format!("emptied {path}: each prefix comes back with the first verdict on its service");
+    let text =
+        format!("emptied {path}: each prefix comes back with the first verdict on its service");
     say(Level::Info, &text);
     Ok(())
 }
@@ -485,18 +488,15 @@ fn empty_file(family: &FamilyConfig) -> io::Result<()> {
 fn dummy_alone(family: &FamilyConfig) -> String {
     let mut text = String::new();
     let stamp = clock::local_calendar(clock::now().wall);
-    prefix_list::write(
-        &mut text,
-        family,
-        &Set::new(),
-        &stamp,
-        Pid::own().number(),
-    );
+    prefix_list::write(&mut text, family, &Set::new(), &stamp, Pid::own().number());
     text
 }
 
 /// One line on standard error. Nobody can be told if that fails.
 fn say(level: Level, text: &str) {
-    let line = format!("anycast-healthchecker: {}\n", crate::render::escape::visible(text));
+    let line = format!(
+        "anycast-healthchecker: {}\n",
+        crate::render::escape::visible(text)
+    );
     let _ = io::stderr().write_all(log::on_stderr(level, &line).as_bytes());
 }

@@ -27,7 +27,6 @@ fn root() -> Dir {
     }
     for program in [
         "usr/sbin/anycast-healthchecker",
-        "usr/lib/anycast-healthchecker/anycast-healthchecker-withdraw",
         "usr/sbin/nginx",
         "usr/sbin/bird",
         "bin/kill",

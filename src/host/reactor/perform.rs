@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use ipnetwork::IpNetwork;
 
-use super::{Errand, RESOLVE_TIMEOUT, RESOLVER, Reactor, Talk};
+use super::{Errand, Mission, RESOLVE_TIMEOUT, RESOLVER, Reactor, Talk};
 use crate::config::{CommandLine, Family, ServiceConfig, Via};
 use crate::engine::notice::What;
 use crate::engine::vocab::{Action, Event, JobId, Refusal, StartFailure};
@@ -47,6 +47,8 @@ impl Reactor {
                     self.events
                         .push_back(Event::FileWritten { family, outcome });
                 }
+                // Who changes what a withdrawal has written is a daemon that works again.
+                Action::LookAtFile { .. } if matches!(self.mission, Mission::Withdrawal) => {}
                 Action::LookAtFile { family } => {
                     if let Some(config) = &self.daemon.families[family.index()] {
                         let file = super::start::find_file(family, config);

@@ -342,7 +342,12 @@ impl Reactor {
         // It was taken at the start and is held for life.
         daemon.pidfile = self.daemon.pidfile.clone();
         self.daemon = daemon;
-        let world = world(config, warnings, addresses.unwrap_or_default(), &self.maintenance);
+        let world = world(
+            config,
+            warnings,
+            addresses.unwrap_or_default(),
+            &self.maintenance,
+        );
         self.events.push_back(Event::Reload(Box::new(world)));
     }
 }

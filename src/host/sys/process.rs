@@ -297,15 +297,6 @@ pub fn terminate(pid: Pid) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether there is such a process; one that may not be signalled is there too.
-pub fn exists(pid: Pid) -> bool {
-    // SAFETY: plain integers; signal 0 only looks.
-    match cvt(unsafe { libc::kill(pid.0, 0) }) {
-        Ok(_) => true,
-        Err(error) => error.raw_os_error() == Some(libc::EPERM),
-    }
-}
-
 /// The effective user of this process.
 pub fn effective_uid() -> u32 {
     // SAFETY: takes nothing and can't fail.

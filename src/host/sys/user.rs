@@ -30,6 +30,8 @@ pub fn end_with(parent: u32) -> io::Result<()> {
     let now = Pid::new(i64::from(unsafe { libc::getppid() }));
     match now.is_some_and(|now| now.number() == parent) {
         true => Ok(()),
-        false => Err(io::Error::other("the process that started this one is gone")),
+        false => Err(io::Error::other(
+            "the process that started this one is gone",
+        )),
     }
 }
