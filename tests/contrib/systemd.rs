@@ -83,7 +83,7 @@ fn systemd_finds_no_fault_with_the_units() {
     for unit in units() {
         analyze(&root, &["verify"], &unit).silent();
         let exposure = exposure(&root, &unit);
-        assert!(exposure < 2.1, "{unit}: exposure {exposure}");
+        assert!(exposure <= 2.1, "{unit}: exposure {exposure}");
     }
 }
 
