@@ -1,8 +1,9 @@
 //! One daemon at a time: the abstract socket that the reference binds, too, and the pidfile.
 //!
 //! The socket is the lock and vanishes with the process. The pidfile is for others to read: the pid of a live process
-//! of this program or of the reference in it refuses the start, anything else in it is stale and replaced. It is removed at the end if it still is
-//! ours. A link in its place is never written through. A mark beside it stays where BIRD could not be told at the end.
+//! of this program or of the reference in it refuses the start, anything else in it is stale and replaced. It is
+//! removed at the end if it still is ours. A link in its place is never written through. A mark beside it stays where
+//! BIRD could not be told at the end.
 
 use std::ffi::OsStr;
 use std::fs;

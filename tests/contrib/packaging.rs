@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::tools::{BINARY, Dir, NAME, command, files_below, make, read, run};
+use crate::tools::{BINARY, Dir, command, files_below, make, read, run};
 
 #[test]
 fn install_puts_everything_below_the_prefix() {
