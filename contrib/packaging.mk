@@ -29,7 +29,7 @@ TARGETS ?= $(DEFAULT_TARGET)
 BIN ?= $(firstword $(wildcard $(NAME)) $(CARGO_TARGET_DIR)/release/$(NAME))
 
 # Units, manual pages and the configuration name the default places; this names those of this installation.
-AT_PREFIX = sed -e 's|/usr/sbin/$(NAME)|$(SBINDIR)/$(NAME)|g' -e 's|/usr/lib/$(NAME)/|$(LIBDIR)/$(NAME)/|g' \
+AT_PREFIX = sed -e 's|/usr/sbin/$(NAME)|$(SBINDIR)/$(NAME)|g' \
     -e 's|/usr/share/doc/$(NAME)/|$(DOCDIR)/|g'
 
 UNITS := $(NAME).service $(NAME)-withdraw.service $(NAME)-prefixes.service
@@ -40,7 +40,6 @@ DROP_INS := 10-anycast-run-now.conf 10-anycast-prefixes.conf 20-allow-ping.conf 
 install: ## into DESTDIR, below PREFIX (/usr) and SYSCONFDIR (/etc)
 	@test -f '$(BIN)' || { echo "cannot install $(BIN): it is not built, run make build or give BIN=" >&2; exit 1; }
 	install -D -m 755 '$(BIN)' '$(DESTDIR)$(SBINDIR)/$(NAME)'
-	install -D -m 755 contrib/systemd/$(NAME)-withdraw '$(DESTDIR)$(LIBDIR)/$(NAME)/$(NAME)-withdraw'
 	install -D -m 755 contrib/nagios/check_anycast_healthchecker \
 	    '$(DESTDIR)$(LIBDIR)/nagios/plugins/check_anycast_healthchecker'
 	install -d -m 755 '$(DESTDIR)$(UNITDIR)' '$(DESTDIR)$(DOCDIR)/examples/systemd'

@@ -7,6 +7,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
 
@@ -40,6 +41,20 @@ pub enum Command {
         source: Source,
         service: String,
     },
+    /// At once, or if no daemon works within `after`.
+    Withdraw {
+        source: Source,
+        after: Duration,
+    },
+    /// Whenever no daemon has worked for so long.
+    Watch {
+        source: Source,
+        patience: Duration,
+    },
+    CreateFiles {
+        source: Source,
+        empty: bool,
+    },
     Version,
     Help,
 }
@@ -70,6 +85,9 @@ Usage: anycast-healthchecker [-f FILE] [-d DIR | -F FILE]
        anycast-healthchecker [-f FILE] -s [--json] [--summary | SERVICE ...]
        anycast-healthchecker [-f FILE] [-d DIR | -F FILE]
                              --drain SERVICE | --undrain SERVICE
+       anycast-healthchecker [-f FILE] [-d DIR | -F FILE]
+                             --withdraw [--after SECONDS] | --watch SECONDS
+                             | --create-files [--empty]
        anycast-healthchecker -v | -h
 ";
 
@@ -100,6 +118,16 @@ Instead of running:
                            until the daemon has told BIRD
       --undrain SERVICE    remove that file; the service comes back
                            through check_rise
+      --withdraw           if no daemon works: withdraw every prefix, and
+                           repeat it until BIRD agrees
+      --after SECONDS      with --withdraw: only if no daemon works within
+                           that time
+      --watch SECONDS      keep running, and withdraw every prefix whenever
+                           no daemon has worked for that long
+      --create-files       create missing prefix files, which announce
+                           nothing, before BIRD starts
+      --empty              with --create-files: at the first start after a
+                           boot, have existing ones announce nothing
       --json               with -P, -t and -s: print JSON
   -v, --version            print the version
   -h, --help               print this
@@ -128,18 +156,30 @@ const OLD: [(&str, char); 8] = [
     ("help", 'h'),
 ];
 /// Ours. Those without a short name have one here that nobody can type.
-const NEW: [(&str, char); 6] = [
+const NEW: [(&str, char); 11] = [
     ("test", 't'),
     ("status", 's'),
     ("json", JSON),
     ("drain", DRAIN),
     ("undrain", UNDRAIN),
     ("summary", SUMMARY),
+    ("withdraw", WITHDRAW),
+    ("after", AFTER),
+    ("watch", WATCH),
+    ("create-files", CREATE_FILES),
+    ("empty", EMPTY),
 ];
 const JSON: char = '\u{1}';
 const DRAIN: char = '\u{2}';
 const UNDRAIN: char = '\u{3}';
-const SUMMARY: char = '\u{4}';
+const SUMMARY: char = '\u{9}';
+const WITHDRAW: char = '\u{4}';
+const AFTER: char = '\u{5}';
+const WATCH: char = '\u{6}';
+const CREATE_FILES: char = '\u{7}';
+const EMPTY: char = '\u{8}';
+/// Seconds of `--after` and `--watch`: a year is a mistake.
+const MAX_SECONDS: f64 = 31_536_000.0;
 
 /// What has been asked for so far.
 #[derive(Default)]
@@ -155,6 +195,11 @@ struct Asked {
     services: Vec<String>,
     drain: Option<String>,
     undrain: Option<String>,
+    withdraw: bool,
+    after: Option<Duration>,
+    watch: Option<Duration>,
+    create_files: bool,
+    empty: bool,
 }
 
 /// Reads the arguments, without the name of the program.
@@ -188,6 +233,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
             SUMMARY => asked.summary = true,
             DRAIN => once(&mut asked.drain, name(&mut parser)?, "--drain")?,
             UNDRAIN => once(&mut asked.undrain, name(&mut parser)?, "--undrain")?,
+            WITHDRAW => asked.withdraw = true,
+            AFTER => once(&mut asked.after, seconds(&mut parser)?, "--after")?,
+            WATCH => once(&mut asked.watch, seconds(&mut parser)?, "--watch")?,
+            CREATE_FILES => asked.create_files = true,
+            EMPTY => asked.empty = true,
             other => return Err(unknown(&format!("-{other}"))),
         }
     }
@@ -216,12 +266,23 @@ fn command(asked: Asked) -> Result<Command, UsageError> {
         asked.status,
         asked.drain.is_some(),
         asked.undrain.is_some(),
+        asked.withdraw,
+        asked.watch.is_some(),
+        asked.create_files,
     ];
     if modes.iter().filter(|mode| **mode).count() > 1 {
-        return refuse("only one of -c, -P, -t, -s, --drain and --undrain can be done at a time");
+        return refuse(
+            "only one of -c, -P, -t, -s, --drain, --undrain, --withdraw, --watch and --create-files can be done at a time",
+        );
     }
     if json && !(asked.print_conf || asked.test || asked.status) {
         return refuse("--json needs -P, -t or -s");
+    }
+    if asked.after.is_some() && !asked.withdraw {
+        return refuse("--after needs --withdraw");
+    }
+    if asked.empty && !asked.create_files {
+        return refuse("--empty needs --create-files");
     }
     if summary && !asked.status {
         return refuse("--summary needs -s");
@@ -234,6 +295,9 @@ fn command(asked: Asked) -> Result<Command, UsageError> {
         true => Shown::All,
         false => Shown::Services(asked.services),
     };
+    if let Some(patience) = asked.watch {
+        return Ok(Command::Watch { source, patience });
+    }
     Ok(match (asked.drain, asked.undrain) {
         (Some(service), _) => Command::Drain { source, service },
         (None, Some(service)) => Command::Undrain { source, service },
@@ -241,6 +305,14 @@ fn command(asked: Asked) -> Result<Command, UsageError> {
         (None, None) if asked.print_conf => Command::PrintConf { source, json },
         (None, None) if asked.test => Command::Test { source, json },
         (None, None) if asked.status => Command::Status { source, json, what },
+        (None, None) if asked.withdraw => Command::Withdraw {
+            source,
+            after: asked.after.unwrap_or_default(),
+        },
+        (None, None) if asked.create_files => Command::CreateFiles {
+            source,
+            empty: asked.empty,
+        },
         (None, None) => Command::Run(source),
     })
 }
@@ -292,6 +364,18 @@ fn path(parser: &mut Parser) -> Result<PathBuf, UsageError> {
 fn name(parser: &mut Parser) -> Result<String, UsageError> {
     let value = parser.value().map_err(in_words)?;
     value.string().map_err(in_words)
+}
+
+fn seconds(parser: &mut Parser) -> Result<Duration, UsageError> {
+    let value = parser.value().map_err(in_words)?;
+    let shown = value.to_string_lossy();
+    match shown.parse::<f64>() {
+        Ok(number) if number > 0.0 && number <= MAX_SECONDS => Ok(Duration::from_secs_f64(number)),
+        _ => Err(UsageError(format!(
+            "'{}' is not a number of seconds above 0",
+            printable(&shown)
+        ))),
+    }
 }
 
 fn unknown(option: &str) -> UsageError {

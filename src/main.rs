@@ -16,6 +16,7 @@ mod wheel;
 use std::process::ExitCode;
 
 use cli::Command;
+use host::withdraw::{self, When};
 
 fn main() -> ExitCode {
     host::prepare();
@@ -34,5 +35,8 @@ fn main() -> ExitCode {
         Ok(Command::Status { source, json, what }) => oneshot::status(&source, json, &what),
         Ok(Command::Drain { source, service }) => oneshot::drain(&source, &service, true),
         Ok(Command::Undrain { source, service }) => oneshot::drain(&source, &service, false),
+        Ok(Command::Withdraw { source, after }) => withdraw::run(&source, When::After(after)),
+        Ok(Command::Watch { source, patience }) => withdraw::run(&source, When::Watch(patience)),
+        Ok(Command::CreateFiles { source, empty }) => withdraw::create_files(&source, empty),
     }
 }

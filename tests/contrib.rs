@@ -36,5 +36,3 @@ mod release;
 mod shell;
 #[path = "contrib/systemd.rs"]
 mod systemd;
-#[path = "contrib/withdraw.rs"]
-mod withdraw;

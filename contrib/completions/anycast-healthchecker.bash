@@ -46,7 +46,8 @@ _anycast_healthchecker() {
             ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W '-f --file -d --dir -F --service-file -c --check -p --print
-        -P --print-conf -t --test -s --status --drain --undrain --summary --json -v --version -h --help' -- "$current")
+        -P --print-conf -t --test -s --status --drain --undrain --withdraw --after --watch --create-files --empty
+        --summary --json -v --version -h --help' -- "$current")
 }
 
 complete -F _anycast_healthchecker anycast-healthchecker

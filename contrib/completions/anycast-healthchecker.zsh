@@ -19,6 +19,8 @@ _arguments -s \
   '(-d --dir -F --service-file)'{-d,--dir=}'[directory of service checks]:directory:_files -/' \
   '(-d --dir -F --service-file)'{-F,--service-file=}'[one file of service checks]:file:_files' \
   '--summary[print counts and what is down (with -s)]' \
+  '--after[seconds to wait for a daemon (with --withdraw)]:seconds: ' \
+  '--empty[empty existing files after a boot (with --create-files)]' \
   '--json[print one JSON document (with -P, -s, -t)]' \
   + '(mode)' \
   {-c,--check}'[validate the configuration]' \
@@ -28,5 +30,8 @@ _arguments -s \
   {-s,--status}'[ask the running daemon]' \
   '--drain[take a service into maintenance]:service:_anycast_healthchecker_services' \
   '--undrain[bring a service back from maintenance]:service:_anycast_healthchecker_services' \
+  '--withdraw[withdraw every prefix if no daemon works]' \
+  '--watch[withdraw whenever no daemon has worked for so long]:seconds: ' \
+  '--create-files[create missing prefix files]' \
   {-v,--version}'[print the version]' \
   {-h,--help}'[print the usage]'

@@ -13,6 +13,13 @@ fn source(file: &str, dir: &str, service_file: &str) -> Source {
     }
 }
 
+fn withdraw(after: f64) -> Command {
+    Command::Withdraw {
+        source: Source::default(),
+        after: Duration::from_secs_f64(after),
+    }
+}
+
 #[test]
 fn every_command_has_its_words() {
     let s = || source("a", "b", "");
@@ -93,6 +100,30 @@ fn every_command_has_its_words() {
                 service: "x".into(),
             },
         ),
+        ("--withdraw", withdraw(0.0)),
+        ("--withdraw --after 6", withdraw(6.0)),
+        ("--after=0.5 --withdraw", withdraw(0.5)),
+        (
+            "--watch 30 -f a -d b",
+            Command::Watch {
+                source: s(),
+                patience: Duration::from_secs(30),
+            },
+        ),
+        (
+            "--create-files",
+            Command::CreateFiles {
+                source: Source::default(),
+                empty: false,
+            },
+        ),
+        (
+            "--create-files --empty -f a -d b",
+            Command::CreateFiles {
+                source: s(),
+                empty: true,
+            },
+        ),
         ("-v", Command::Version),
         ("--version", Command::Version),
         ("-h", Command::Help),
@@ -147,6 +178,8 @@ fn long_names_may_be_shortened() {
     assert_eq!(parsed("--checks"), Err("unknown option --checks".into()));
 }
 
+const ONE_MODE: &str = "only one of -c, -P, -t, -s, --drain, --undrain, --withdraw, --watch and --create-files can be done at a time";
+
 #[test]
 fn wrong_usage_has_one_line() {
     let cases = [
@@ -168,18 +201,18 @@ fn wrong_usage_has_one_line() {
             "-s --summary web",
             "--summary shows no services that are named",
         ),
-        (
-            "-c -t",
-            "only one of -c, -P, -t, -s, --drain and --undrain can be done at a time",
-        ),
-        (
-            "-s -t",
-            "only one of -c, -P, -t, -s, --drain and --undrain can be done at a time",
-        ),
-        (
-            "--drain a --undrain b",
-            "only one of -c, -P, -t, -s, --drain and --undrain can be done at a time",
-        ),
+        ("-c -t", ONE_MODE),
+        ("-s -t", ONE_MODE),
+        ("--drain a --undrain b", ONE_MODE),
+        ("--withdraw -c", ONE_MODE),
+        ("--withdraw --watch 3", ONE_MODE),
+        ("--create-files --watch 3", ONE_MODE),
+        ("--after 3", "--after needs --withdraw"),
+        ("--watch 3 --after 3", "--after needs --withdraw"),
+        ("--empty", "--empty needs --create-files"),
+        ("--watch soon", "'soon' is not a number of seconds above 0"),
+        ("--watch 0", "'0' is not a number of seconds above 0"),
+        ("--watch inf", "'inf' is not a number of seconds above 0"),
         (
             "--check=yes",
             "unexpected argument for option '--check': \"yes\"",

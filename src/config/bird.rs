@@ -43,6 +43,12 @@ static ROWS: [Rows; 2] = [
     },
 ];
 
+/// The family whose prefix file an option names.
+pub fn family_of_file(key: &str) -> Option<Family> {
+    let names = |family: &Family| ROWS[family.index()].prefix_file.key == key;
+    Family::ALL.into_iter().find(names)
+}
+
 /// Both families, and which of them are enabled; one whose switch can't be read counts as enabled.
 pub fn families(
     reader: &mut Reader<'_, '_>,

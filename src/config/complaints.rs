@@ -84,6 +84,13 @@ impl Complaints {
         self.errors.count > 0
     }
 
+    /// The errors, each with the place that it is about.
+    pub fn errors(&self) -> impl Iterator<Item = (Origin, &Complaint)> {
+        let found = self.found.iter();
+        let kept = found.filter_map(|(origin, complaint)| Some((*origin, complaint.as_ref()?)));
+        kept.filter(|(_, complaint)| complaint.severity == Severity::Error)
+    }
+
     /// Whether there are so many errors that no other one would be kept.
     pub fn too_many(&self) -> bool {
         self.errors.count > MAX_KEPT

@@ -9,7 +9,8 @@ use std::borrow::Cow;
 
 use super::expand::{self, Trouble};
 use super::names::Named;
-use super::settings::{self, DAEMON_SECTION, DEFAULT_SECTION, Kept};
+use super::settings::{self, DAEMON_SECTION, DEFAULT_SECTION, Kept, Setting};
+use crate::sorted::Set;
 
 /// Where something stands: the number of a file in the order of reading (0: built in), and a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,6 +113,48 @@ impl Document {
         match self.sections.place(name) {
             Some(at) => at,
             None => self.sections.add(name, section),
+        }
+    }
+
+    /// A copy without the options and the services that stand at these places, and whether there were any.
+    pub fn without(&self, places: &Set<Origin>) -> (Document, bool) {
+        let mut copy = Document::built_in();
+        copy.files.clone_from(&self.files);
+        let mut fewer = false;
+        for (at, (name, section)) in self.sections.iter().enumerate() {
+            if at > DAEMON && places.contains(&section.origin) {
+                fewer = true;
+                continue;
+            }
+            let new = copy.section(name, section.origin);
+            for (key, entry) in section.in_order() {
+                match places.contains(&entry.origin) {
+                    true => fewer = true,
+                    false => copy.section_mut(new).set(key, &entry.raw, entry.origin),
+                }
+            }
+        }
+        (copy, fewer)
+    }
+
+    /// A copy with no services.
+    pub fn without_services(&self) -> Document {
+        let services = self.services().map(|view| view.section.origin);
+        self.without(&services.collect()).0
+    }
+
+    /// Sets an option of `[daemon]`, whatever the files say.
+    pub fn set_in_daemon(&mut self, setting: &Setting, raw: &str) {
+        self.section_mut(DAEMON)
+            .set(setting.key, raw, Origin::default());
+    }
+
+    /// Sets an option of every service, whatever the files say.
+    pub fn set_in_services(&mut self, setting: &Setting, raw: &str) {
+        let count = self.sections.iter().len();
+        for at in DAEMON + 1..count {
+            self.section_mut(at)
+                .set(setting.key, raw, Origin::default());
         }
     }
 

@@ -5,13 +5,13 @@
 //! not the daemon's user and would be refused for permissions that only the daemon needs, and in an emergency
 //! a mistake in the file of another service must not stand in the way. What is asked for is checked itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::complaints::Complaints;
 use super::document::{Document, View};
 use super::read::Reader;
 use super::text::quoted;
-use super::{hint, settings};
+use super::{Complaint, hint, settings};
 
 /// A service that can be drained.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Drainable {
     pub others: Vec<String>,
 }
 
+static PREFIX_FILES: [&settings::Setting; 2] = [&settings::BIRD_CONF, &settings::BIRD6_CONF];
+
 /// Where the daemon keeps its pid; `None` if the setting can't be read.
 pub fn pidfile(document: &Document) -> Option<PathBuf> {
     let mut complaints = Complaints::default();
@@ -29,6 +31,21 @@ pub fn pidfile(document: &Document) -> Option<PathBuf> {
         complaints: &mut complaints,
     };
     reader.path(&settings::PIDFILE)
+}
+
+/// Whether a prefix file is the one that the built-in defaults name, and no file does.
+pub fn is_default_prefix_file(document: &Document, path: &Path) -> bool {
+    PREFIX_FILES.iter().any(|setting| {
+        let entry = document.daemon().entry(setting.key);
+        entry.is_some_and(|entry| entry.origin.file == 0 && Path::new(&entry.raw) == path)
+    })
+}
+
+/// Whether a complaint is about which prefix files there are.
+pub fn is_about_a_prefix_file(complaint: &Complaint) -> bool {
+    PREFIX_FILES
+        .iter()
+        .any(|setting| setting.key == complaint.option)
 }
 
 /// The maintenance file of a service, or why it can't be drained and what to do about it.

@@ -25,6 +25,7 @@ mod prefixes;
 pub mod print;
 mod read;
 pub mod report;
+pub mod rescue;
 mod service;
 pub mod settings;
 pub mod text;
@@ -103,6 +104,12 @@ pub struct FamilyConfig {
     pub dummy: IpNetwork,
     /// How many old files are kept in `history/` beside the prefix file; `None`: no history.
     pub history: Option<u32>,
+}
+
+impl FamilyConfig {
+    pub fn family(&self) -> Family {
+        Family::of(&self.dummy)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -65,6 +65,19 @@ impl Customs {
         }
     }
 
+    /// The same, unless something is to be delivered already.
+    pub fn want_once(&mut self, config: &Rc<ServiceConfig>, up: bool) {
+        if !self.deliveries.contains_key(config.name.as_str()) {
+            self.want(config, up);
+        }
+    }
+
+    /// Whether the last command of some service failed.
+    pub fn any_failed(&self) -> bool {
+        let mut deliveries = self.deliveries.values();
+        deliveries.any(|delivery| delivery.failed.is_some())
+    }
+
     pub fn finished(&self) -> bool {
         !self.deliveries.values().any(Delivery::goes_on)
     }

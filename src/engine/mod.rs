@@ -48,8 +48,10 @@ mod tests;
 mod verdicts;
 mod view;
 pub mod vocab;
+mod withdrawal;
 
 pub use verdicts::first_line;
+pub use withdrawal::Progress;
 
 /// Between two writes of the metrics file that a change of state asks for. The first goes at once.
 const METRICS_SPACING: Duration = Duration::from_millis(250);

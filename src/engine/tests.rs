@@ -16,7 +16,7 @@ use crate::sorted::Set;
 mod changes;
 mod commands;
 mod enumerate;
-mod fixture;
+pub mod fixture;
 mod found;
 mod hanging;
 mod leaving;

@@ -38,7 +38,7 @@ pub struct Told {
 /// Asks the daemon; the error says why there is no answer, and what to do.
 pub fn status(source: &Source, extent: Extent) -> Result<Told, String> {
     // The service files can't say it better, and there may be a thousand of them.
-    ask(extent, &trusted(&reading::settings(source)))
+    ask(extent, LIMITS, &trusted(&reading::settings(source)))
 }
 
 /// What came of draining or undraining.
@@ -54,7 +54,7 @@ pub fn drain(settings: &Settings, service: &str, on: bool) -> Result<Drained, St
     let Drainable { file, others } = lookup::drainable(settings, service)?;
     let trusted = trusted(settings);
     let means = Means {
-        ask: &mut || answer(ask(Extent::Whole, &trusted), service),
+        ask: &mut || answer(ask(Extent::Whole, LIMITS, &trusted), service),
         clock: &|| clock::now().mono,
         pause: &mut thread::sleep,
     };
@@ -86,7 +86,7 @@ fn shared(file: &Path, others: &[String]) -> String {
 }
 
 /// The users whose daemon is believed.
-fn trusted(settings: &Settings) -> Vec<u32> {
+pub fn trusted(settings: &Settings) -> Vec<u32> {
     let pidfile = lookup::pidfile(settings);
     let owner = pidfile.and_then(|path| owner(&path));
     owner.into_iter().collect()
@@ -98,8 +98,9 @@ fn owner(path: &Path) -> Option<u32> {
     found.is_file().then(|| found.uid())
 }
 
-fn ask(extent: Extent, trusted: &[u32]) -> Result<Told, String> {
-    let bytes = status_socket::ask(extent, LIMITS, trusted);
+/// Asks the daemon, which may take so long.
+pub fn ask(extent: Extent, limits: Limits, trusted: &[u32]) -> Result<Told, String> {
+    let bytes = status_socket::ask(extent, limits, trusted);
     let bytes = bytes.map_err(|no_answer| no_answer.words())?;
     let unreadable = |cause: String| {
         format!("no daemon answers: what came is {cause}; is it of a very different version?")

@@ -37,6 +37,20 @@ pub fn replace_here(path: &Path, content: &[u8]) -> io::Result<()> {
         .map_err(|error| failed("write", path, &error))
 }
 
+/// Makes the file at `path` unless it is there; nobody sees it before it is whole.
+pub fn create(path: &Path, content: &[u8]) -> io::Result<()> {
+    let target = resolve(path)?;
+    let beside = temporary_name(&target);
+    put(&beside, content, Durable::Yes)?;
+    let made = match fs::hard_link(&beside, &target) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        result => result.map_err(|error| failed("make", &target, &error)),
+    };
+    // A file that is left is swept at the next start of the daemon.
+    let _ = fs::remove_file(&beside);
+    made
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Durable {
     /// It is on the disk before it has its name, and nothing that decides who may read it is lost.

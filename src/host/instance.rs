@@ -1,13 +1,16 @@
 //! One daemon at a time: the abstract socket that the reference binds, too, and the pidfile.
 //!
-//! The socket is the lock and vanishes with the process. The pidfile is for others to read: a live pid in it
-//! refuses the start, anything else in it is stale and replaced. It is removed at the end if it still is
-//! ours. A link in its place is never written through. A mark beside it stays where BIRD could not be told at the end.
+//! The socket is the lock and vanishes with the process. The pidfile is for others to read: the pid of a live process
+//! of this program or of the reference in it refuses the start, anything else in it is stale and replaced. It is
+//! removed at the end if it still is ours. A link in its place is never written through. A mark beside it stays where
+//! BIRD could not be told at the end.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write};
 use std::net::Shutdown;
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
@@ -25,6 +28,9 @@ const NAME: &str = "anycast-healthchecker";
 /// machine that could run checks.
 const LOCK_TRIES: u32 = 50;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// Words of a command line among which the name of the program stands: an interpreter and an option may come first.
+const SCRIPT_WORDS: usize = 3;
 
 /// Bytes of a pidfile: more than any number has.
 const PIDFILE_MAX: usize = 256;
@@ -144,10 +150,9 @@ fn bind_patiently(address: &SocketAddr) -> io::Result<UnixDatagram> {
 /// True if a stale one was replaced.
 fn write_pidfile(path: &Path) -> Result<bool, String> {
     let stale = match read_pid(path) {
-        Ok(Some(pid)) if pid != Pid::own() && process::exists(pid) => {
+        Ok(Some(pid)) if pid != Pid::own() && is_health_checker(pid) => {
             return Err(format!(
-                "the pidfile {0} names process {1}, which is alive: stop it, or remove the file \
-                 if {1} is another program",
+                "the pidfile {} names process {}, a health checker that is alive: stop it first",
                 shown(path),
                 pid.number()
             ));
@@ -185,6 +190,37 @@ fn read_pid(path: &Path) -> io::Result<Option<Pid>> {
     };
     let text = std::str::from_utf8(&content).unwrap_or("");
     Ok(text.trim().parse().ok().and_then(Pid::new))
+}
+
+/// Whether that is a live process of this program or of the reference: no zombie, no thread of another process, no
+/// program that has been given the number since, as after a reboot. The lock is ours by now, so what cannot be looked
+/// at is none.
+fn is_health_checker(pid: Pid) -> bool {
+    let process = PathBuf::from(format!("/proc/{}", pid.number()));
+    let Ok(status) = fs::read_to_string(process.join("status")) else {
+        return false;
+    };
+    let field = |name: &str| {
+        let mut lines = status.lines();
+        lines.find_map(|line| line.strip_prefix(name)?.split_whitespace().next())
+    };
+    let is_leader = field("Tgid:") == Some(pid.number().to_string().as_str());
+    let is_dead = matches!(field("State:"), Some("Z" | "X") | None);
+    if !is_leader || is_dead {
+        return false;
+    }
+    let command = fs::read(process.join("cmdline")).unwrap_or_default();
+    let words = || command.split(|&byte| byte == 0);
+    // `--watch` and `--withdraw` live long too, and are no daemon.
+    if words().any(|word| word.starts_with(b"--w")) {
+        return false;
+    }
+    let program = |path: PathBuf| fs::read_link(path).ok();
+    let own = program(PathBuf::from("/proc/self/exe"));
+    // The reference is a script: `python3 /usr/bin/anycast-healthchecker`.
+    let first = words().take(SCRIPT_WORDS);
+    let mut names = first.filter_map(|word| Path::new(OsStr::from_bytes(word)).file_name());
+    own.is_some() && program(process.join("exe")) == own || names.any(|name| name == NAME)
 }
 
 /// Only a regular file of our own, never through a link.

@@ -17,6 +17,7 @@ pub mod maintenance;
 mod metrics_file;
 pub mod news;
 pub mod notify;
+mod owner;
 pub mod probe;
 pub mod reactor;
 pub mod reading;
@@ -26,6 +27,7 @@ pub mod sys;
 #[cfg(test)]
 mod test_dir;
 pub mod trial;
+pub mod withdraw;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -40,21 +42,23 @@ pub fn prepare() {
     }
 }
 
-/// What the daemon starts itself for, and nobody else should: looking up the log server, reading the configuration.
+/// What the program starts itself for, and nobody else should: looking up the log server, reading the configuration, and
+/// withdrawing.
 pub fn hidden_mode(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
-    let words: Vec<String> = arguments
-        .into_iter()
-        .skip(1)
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect();
+    let words: Vec<OsString> = arguments.into_iter().skip(1).collect();
     match &words[..] {
         [option, host, port] if option == reactor::RESOLVE_OPTION => {
-            Some(log::resolve_main(host, port.parse().unwrap_or(0)))
+            let port = port.to_str().and_then(|port| port.parse().ok());
+            Some(log::resolve_main(
+                &host.to_string_lossy(),
+                port.unwrap_or(0),
+            ))
         }
         [option, file, dir, service_file] if option == reading::READ_OPTION => {
             let source = reading::child_source([file, dir, service_file]);
             Some(reading::child_main(&source))
         }
+        [option, rest @ ..] if option == withdraw::OPTION => Some(withdraw::main(rest)),
         _ => None,
     }
 }

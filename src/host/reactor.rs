@@ -32,10 +32,10 @@ use super::sys::poll::{Interest, PollSet, Slot};
 use super::sys::signal::SignalFd;
 use crate::config::load::Source;
 use crate::config::{Config, DaemonConfig, Level};
-use crate::engine::Engine;
 use crate::engine::notice::{Notice, What};
 use crate::engine::snapshot::{HostCounters, Source as _};
 use crate::engine::vocab::{Event, JobId};
+use crate::engine::{Engine, Progress};
 use crate::render::bird_reply::ReplyReader;
 use crate::render::table;
 use crate::sorted::Map;
@@ -44,7 +44,7 @@ use slow_turns::SlowTurns;
 use troubles::Troubles;
 use voice::Voice;
 
-pub use start::{RESOLVE_OPTION, run};
+pub use start::{RESOLVE_OPTION, run, withdraw};
 
 /// How soon the addresses are asked for again after the kernel could not tell them.
 const ADDRESSES_RETRY: Duration = Duration::from_secs(1);
@@ -76,6 +76,15 @@ enum Errand {
     Read,
 }
 
+/// What the loop is for.
+enum Mission {
+    /// To serve as the daemon, alone.
+    Daemon(Instance),
+    /// To withdraw everything in place of a daemon that is gone, or only seems to be there: without its lock, its
+    /// pidfile and its status socket.
+    Withdrawal,
+}
+
 pub struct Reactor {
     source: Source,
     daemon: DaemonConfig,
@@ -105,7 +114,7 @@ pub struct Reactor {
     prefix_text: String,
     /// What the engine has to say of this turn.
     unsaid: Vec<(Level, Notice)>,
-    instance: Instance,
+    mission: Mission,
     counters: HostCounters,
     troubles: Troubles,
     calm: Calm,
@@ -157,8 +166,16 @@ impl Reactor {
             self.tell_readers();
             self.now = clock::now();
             self.report_turn(begin);
+            self.done |= self.is_withdrawn();
         }
         self.leave()
+    }
+
+    fn is_withdrawn(&self) -> bool {
+        match self.mission {
+            Mission::Daemon(_) => false,
+            Mission::Withdrawal => self.engine.progress() != Progress::Retrying,
+        }
     }
 
     /// Poll fails if there is no memory, or if somebody has lowered our limit on open files below what we wait for. Until
@@ -385,10 +402,11 @@ impl Reactor {
         let Some(config) = &self.daemon.metrics else {
             return self.metrics.give_up();
         };
+        let alive = matches!(self.mission, Mission::Daemon(_));
         let written = self
             .metrics
             .advance(&config.directory, &clock, &mut |cursor, text| {
-                cursor.next(engine, &host, (now, true), text)
+                cursor.next(engine, &host, (now, alive), text)
             });
         if let Some(outcome) = written {
             self.metrics_written(outcome);
@@ -408,20 +426,38 @@ impl Reactor {
         }
     }
 
+    /// What they say once there is no daemon any more.
+    fn write_last_metrics(&mut self) {
+        let Some(config) = &self.daemon.metrics else {
+            return;
+        };
+        let (engine, host, when) = (&self.engine, self.count(), (self.now, false));
+        let written = self.metrics.finish(&config.directory, &mut |cursor, text| {
+            cursor.next(engine, &host, when, text)
+        });
+        self.metrics_written(written);
+    }
+
     /// The orderly end: what the others read says that nobody is there any more.
     fn leave(mut self) -> ExitCode {
-        if let Some(config) = &self.daemon.metrics {
-            let (engine, host, when) = (&self.engine, self.count(), (self.now, false));
-            let written = self.metrics.finish(&config.directory, &mut |cursor, text| {
-                cursor.next(engine, &host, when, text)
-            });
-            self.metrics_written(written);
+        let progress = self.engine.progress();
+        // Whoever stopped a withdrawal did so because a daemon works again, which writes them itself.
+        if matches!(self.mission, Mission::Daemon(_)) || progress != Progress::Retrying {
+            self.write_last_metrics();
         }
         self.tell_news();
         drop(self.jobs);
-        if let Err(cause) = self.instance.release(self.clean) {
-            super::log::say(&format!("anycast-healthchecker: {cause}"));
+        match self.mission {
+            Mission::Daemon(instance) => {
+                if let Err(cause) = instance.release(self.clean) {
+                    super::log::say(&format!("anycast-healthchecker: {cause}"));
+                }
+                ExitCode::SUCCESS
+            }
+            Mission::Withdrawal => match progress {
+                Progress::Done => ExitCode::SUCCESS,
+                Progress::Retrying | Progress::CommandFailed => ExitCode::FAILURE,
+            },
         }
-        ExitCode::SUCCESS
     }
 }

@@ -99,7 +99,7 @@ pub fn child_words(source: &Source) -> [String; 5] {
 }
 
 /// What [`child_words`] says behind the option.
-pub fn child_source(words: [&str; 3]) -> Source {
+pub fn child_source(words: [&OsString; 3]) -> Source {
     let [file, dir, service_file] =
         words.map(|word| (!word.is_empty()).then(|| PathBuf::from(word)));
     Source {

@@ -85,19 +85,29 @@ impl StatusSocket {
     }
 
     fn named(name: &str, now: Mono) -> StatusSocket {
-        let mut socket = StatusSocket {
+        let mut socket = StatusSocket::named_from(name, now, now);
+        socket.bind_if_due(now);
+        socket
+    }
+
+    fn named_from(name: &str, bind_at: Mono, now: Mono) -> StatusSocket {
+        StatusSocket {
             name: name.to_string(),
             listener: None,
-            bind_at: now,
+            bind_at,
             accept_at: now,
             clients: VecDeque::new(),
             share: Share::one_in(SHARE, now),
             second: now,
             accepts: 0,
             health: Health::new(Part::StatusSocket, Duration::ZERO),
-        };
-        socket.bind_if_due(now);
-        socket
+        }
+    }
+
+    /// For whoever has no daemon's status to tell: it listens nowhere.
+    pub fn unbound() -> StatusSocket {
+        let never = Mono::from_micros(u64::MAX);
+        StatusSocket::named_from("", never, never)
     }
 
     /// The descriptors to wait for, and whether for writing (else for reading). If any of them is ready, or

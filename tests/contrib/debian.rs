@@ -335,15 +335,12 @@ fn an_upgrade_takes_no_running_daemon_down() {
         (invoked, done.out)
     };
     assert_eq!(case("", &[]), ("start\n".into(), String::new()));
-    assert_eq!(
-        case("1.0.0", &["active"]),
-        ("restart\n".into(), String::new())
-    );
+    let as_user = format!("asked: --reuid={NAME} --regid={NAME} --init-groups /usr/sbin/{NAME}");
+    let remembers = format!("{as_user} --create-files --empty\n");
+    assert_eq!(case("1.0.0", &["active"]), ("restart\n".into(), remembers));
     let (invoked, said) = case("1.0.0", &["active", "invalid"]);
     assert_eq!(invoked, "");
-    assert!(said.contains(&format!(
-        "asked: --reuid={NAME} --regid={NAME} --init-groups /usr/sbin/{NAME} -c\n"
-    )));
+    assert!(said.contains(&format!("{as_user} -c\n")));
     assert!(said.contains("not restarted, the old version goes on"));
     // What does not run has nothing to lose.
     assert_eq!(case("1.0.0", &["invalid"]).0, "restart\n");

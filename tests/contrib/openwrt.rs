@@ -28,7 +28,7 @@ service_triggers() { :; }
 echo "START=$START STOP=$STOP USE_PROCD=$USE_PROCD" >>"$LOG.order"
 start() { note open_service; start_service "$@"; service_triggers; note close_service; }
 reload() { if type reload_service >/dev/null 2>&1; then reload_service "$@"; else start; fi; }
-case " start reload $EXTRA_COMMANDS " in
+case " start boot reload $EXTRA_COMMANDS " in
 *" $action "*) $action "$@" ;;
 *) exit 3 ;;
 esac
@@ -76,11 +76,6 @@ impl Router {
         root.write("rc.common", RC_COMMON);
         fs::create_dir_all(root.at("usr/sbin")).expect("can be made");
         symlink(BINARY, root.at(&format!("usr/sbin/{NAME}"))).expect("can be made");
-        symlink(
-            source("contrib/systemd/anycast-healthchecker-withdraw"),
-            root.at(&format!("usr/sbin/{NAME}-withdraw")),
-        )
-        .expect("can be made");
         Router { root, shell }
     }
 
@@ -127,11 +122,12 @@ set_param|stdout|1
 set_param|stderr|1
 close_instance
 open_instance|withdraw
-set_param|command|/usr/sbin/anycast-healthchecker-withdraw|-f|/etc/anycast-healthchecker.conf|-d|/etc/anycast-healthchecker.d|-l|30
+set_param|command|/usr/sbin/anycast-healthchecker|-f|/etc/anycast-healthchecker.conf|-d|/etc/anycast-healthchecker.d|--watch|30
 set_param|user|anycast-healthchecker
 set_param|group|root
 set_param|no_new_privs|1
 set_param|respawn|3600|5|0
+set_param|stdout|1
 set_param|stderr|1
 close_instance
 add_reload_trigger|anycast-healthchecker
@@ -181,6 +177,25 @@ fn start_leaves_an_existing_list_alone() {
     );
     router.init("start").silent();
     assert_eq!(read(list), "the daemon's own\n");
+}
+
+#[test]
+fn a_boot_empties_an_existing_list() {
+    for shell in SHELLS {
+        let router = Router::new(shell);
+        let list = router.root.write(
+            "var/lib/anycast-healthchecker/anycast-prefixes.conf",
+            "define ACAST_PS_ADVERTISE = [ 10.189.200.255/32, 10.0.0.1/32 ];\n",
+        );
+        fs::create_dir_all(router.root.at("var/run/anycast-healthchecker")).expect("can be made");
+        router.init("boot").ok().says("emptied ");
+        assert!(!read(&list).contains("10.0.0.1/32"), "{shell:?}");
+        assert_eq!(
+            router.log(),
+            STARTED.lines().collect::<Vec<_>>(),
+            "{shell:?}"
+        );
+    }
 }
 
 #[test]
@@ -328,7 +343,6 @@ fn the_package_installs_what_its_scripts_name() {
             "etc/init.d/anycast-healthchecker",
             "lib/upgrade/keep.d/anycast-healthchecker",
             "usr/sbin/anycast-healthchecker",
-            "usr/sbin/anycast-healthchecker-withdraw",
         ]
     );
     // A package upgrade and a system upgrade keep the same files, and they exist.

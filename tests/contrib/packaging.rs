@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::tools::{BINARY, Dir, NAME, command, files_below, make, read, run};
+use crate::tools::{BINARY, Dir, command, files_below, make, read, run};
 
 #[test]
 fn install_puts_everything_below_the_prefix() {
@@ -21,7 +21,6 @@ fn install_puts_everything_below_the_prefix() {
         .collect();
     let expected = [
         "etc/anycast-healthchecker.conf",
-        "usr/local/lib/anycast-healthchecker/anycast-healthchecker-withdraw",
         "usr/local/lib/nagios/plugins/check_anycast_healthchecker",
         "usr/local/lib/systemd/system/anycast-healthchecker-prefixes.service",
         "usr/local/lib/systemd/system/anycast-healthchecker-withdraw.service",
@@ -54,11 +53,7 @@ fn install_puts_everything_below_the_prefix() {
         let runs = path
             .parent()
             .is_some_and(|at| at.ends_with("sbin") || at.ends_with("plugins"));
-        let expected = if runs || path.ends_with(format!("{NAME}-withdraw")) {
-            0o755
-        } else {
-            0o644
-        };
+        let expected = if runs { 0o755 } else { 0o644 };
         assert_eq!(mode, expected, "{}", path.display());
     }
     // A second time, over an operator's settings.
@@ -79,9 +74,7 @@ fn what_is_installed_names_the_places_of_this_installation() {
     );
     let unit =
         read(root.join("usr/local/lib/systemd/system/anycast-healthchecker-withdraw.service"));
-    assert!(unit.contains(
-        "ExecStart=/usr/local/lib/anycast-healthchecker/anycast-healthchecker-withdraw -w"
-    ));
+    assert!(unit.contains("ExecStart=/usr/local/sbin/anycast-healthchecker --watch"));
     for text in [
         "etc/anycast-healthchecker.conf",
         "usr/local/share/man/man8/anycast-healthchecker.8.gz",

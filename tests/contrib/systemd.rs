@@ -27,7 +27,6 @@ fn root() -> Dir {
     }
     for program in [
         "usr/sbin/anycast-healthchecker",
-        "usr/lib/anycast-healthchecker/anycast-healthchecker-withdraw",
         "usr/sbin/nginx",
         "usr/sbin/bird",
         "bin/kill",
@@ -84,7 +83,7 @@ fn systemd_finds_no_fault_with_the_units() {
     for unit in units() {
         analyze(&root, &["verify"], &unit).silent();
         let exposure = exposure(&root, &unit);
-        assert!(exposure < 2.1, "{unit}: exposure {exposure}");
+        assert!(exposure <= 2.1, "{unit}: exposure {exposure}");
     }
 }
 

@@ -1,23 +1,17 @@
-//! A daemon that is gone for good: what `contrib/` does about it, with the real program, real BIRD and a real peer.
+//! A daemon that is gone for good, with real BIRD and a real peer.
 //!
-//! tests/contrib/withdraw.rs tries the helper in all its ways against stand-ins for the program and for birdc.
+//! tests/withdraw.rs tries `--withdraw` and `--watch` in all their ways against a stand-in for BIRD.
 
 use std::process::{Child, Command, Output, Stdio};
 
 use crate::support::bgp::BgpLab;
 use crate::support::daemon::{Daemon, PROGRAM, finish};
-use crate::support::{Lab, sys, wait_until};
+use crate::support::{Lab, status, sys, wait_until};
 use crate::{by_socket, real_service, v4, v6};
 
-const HELPER: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/contrib/systemd/anycast-healthchecker-withdraw"
-);
-
-fn helper(lab: &Lab, words: &[&str]) -> Command {
-    let mut command = lab.command(HELPER);
+fn order(lab: &Lab, words: &[&str]) -> Command {
+    let mut command = lab.command(PROGRAM);
     command
-        .env("ANYCAST_HEALTHCHECKER", PROGRAM)
         .arg("-f")
         .arg(lab.path("main.conf"))
         .arg("-d")
@@ -50,15 +44,16 @@ fn announcing<'a>(lab: &'a Lab, socket: bool) -> (BgpLab<'a>, Daemon) {
     (bgp, daemon)
 }
 
-/// As systemd calls it: `OnFailure=`, after SIGKILL.
 fn withdrawn_after_sigkill(name: &str, socket: bool) {
     let lab = Lab::new(name);
     let (bgp, mut daemon) = announcing(&lab, socket);
+    status::wait_service("web", "up", "passed");
+    status::wait_service("dns", "up", "passed");
     let (moved, file) = (bgp.moved(), lab.read("4/prefixes.conf"));
-    let output = finish(helper(&lab, &[]));
+    let output = finish(order(&lab, &["--withdraw"]));
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert!(
-        said(&output).contains("the daemon runs"),
+        said(&output).contains("a daemon works: nothing to do"),
         "{}",
         said(&output)
     );
@@ -69,7 +64,7 @@ fn withdrawn_after_sigkill(name: &str, socket: bool) {
     );
     daemon.kill();
     assert_eq!(bgp.learned(), [v4(1), v6(1)], "that is why it is needed");
-    let output = finish(helper(&lab, &[]));
+    let output = finish(order(&lab, &["--withdraw"]));
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     bgp.wait_learned(&[]);
     // A daemon that is started again takes the files over as they are.
@@ -80,7 +75,7 @@ fn withdrawn_after_sigkill(name: &str, socket: bool) {
 }
 
 #[test]
-fn the_helper_withdraws_after_sigkill() {
+fn everything_is_withdrawn_after_sigkill() {
     // Side by side, since it is mostly waiting; each thread has its own namespaces.
     std::thread::scope(|scope| {
         scope.spawn(|| withdrawn_after_sigkill("gone-socket", true));
@@ -103,13 +98,13 @@ impl Drop for Instance {
 fn the_instance_of_procd_withdraws_whenever_the_daemon_is_gone() {
     let lab = Lab::new("procd");
     let (bgp, mut daemon) = announcing(&lab, true);
-    let mut command = helper(&lab, &["-l", "2"]);
+    let mut command = order(&lab, &["--watch", "2"]);
     let log = std::fs::File::create(lab.path("watch.log")).expect("log");
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log);
-    let mut watch = Instance(command.spawn().expect("helper"));
+    let mut watch = Instance(command.spawn().expect("watch"));
     let moved = bgp.moved();
     daemon.kill();
     bgp.wait_learned(&[]);
@@ -117,7 +112,7 @@ fn the_instance_of_procd_withdraws_whenever_the_daemon_is_gone() {
     daemon = Daemon::start(&lab);
     bgp.wait_learned(&[&v4(1), &v6(1)]);
     wait_until("the instance has seen it", || {
-        lab.read("watch.log").contains("a daemon is back")
+        lab.read("watch.log").contains("a daemon works again")
     });
     assert_eq!(bgp.moved(), (moved.0 + 2, moved.1 + 2));
     assert!(watch.0.try_wait().expect("wait").is_none(), "it stays");

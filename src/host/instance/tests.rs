@@ -1,4 +1,5 @@
 use std::os::unix::fs::symlink;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -82,20 +83,65 @@ fn a_stale_pidfile_is_replaced() {
     acquire_again(&name, &pidfile);
 }
 
+/// A program of that name that lives until it is killed.
+fn program(dir: &Dir, name: &str, words: &[&str]) -> Child {
+    let path = dir.path().join(name);
+    // As the reference: an interpreter, and the name of the script.
+    fs::write(&path, "read line").unwrap();
+    let mut command = Command::new("/bin/sh");
+    command.arg(&path).args(words);
+    command.stdin(Stdio::piped()).spawn().unwrap()
+}
+
 #[test]
-fn a_live_pid_refuses_the_start_and_says_which() {
-    let (_dir, name, pidfile) = place("live");
-    // Process 1 lives everywhere and is not ours to signal, unless we are root.
-    for text in ["1", " 1\n"] {
-        fs::write(&pidfile, text).unwrap();
+fn the_pid_of_a_live_health_checker_refuses_the_start_and_says_which() {
+    let (dir, name, pidfile) = place("live");
+    let mut other = program(&dir, NAME, &["-f", "x"]);
+    let pid = other.id();
+    for text in [format!("{pid}"), format!(" {pid}\n")] {
+        fs::write(&pidfile, &text).unwrap();
         let name = format!("{name}{}", text.len());
         let error = Instance::acquire_as(&name, &pidfile).err().unwrap();
-        assert!(error.contains("names process 1, which is alive"), "{error}");
+        let words = format!("names process {pid}, a health checker that is alive");
+        assert!(error.contains(&words), "{error}");
         assert_eq!(fs::read_to_string(&pidfile).unwrap(), text);
     }
-    // The lock is free again.
-    fs::remove_file(&pidfile).unwrap();
-    acquire_again(&name, &pidfile);
+    // As a zombie it is alive no more.
+    other.kill().unwrap();
+    let stat = format!("/proc/{pid}/stat");
+    while !fs::read_to_string(&stat).unwrap().contains(") Z ") {}
+    drop(acquire_again(&name, &pidfile));
+    other.wait().unwrap();
+}
+
+#[test]
+fn a_pid_of_anything_else_is_stale() {
+    let (dir, name, pidfile) = place("unrelated");
+    let thread = std::thread::spawn(std::thread::park);
+    let threads = fs::read_dir("/proc/self/task").unwrap().flatten();
+    let threads: Vec<String> = threads
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .filter(|number| *number != std::process::id().to_string())
+        .collect();
+    assert!(!threads.is_empty());
+    let mut others = [
+        program(&dir, "other", &[]),
+        program(&dir, NAME, &["--watch", "30"]),
+    ];
+    let mut pids = vec!["1".to_string(), threads[0].clone()];
+    pids.extend(others.iter().map(|other| other.id().to_string()));
+    for pid in pids {
+        fs::write(&pidfile, &pid).unwrap();
+        let instance = acquire_again(&name, &pidfile);
+        assert_eq!(fs::read_to_string(&pidfile).unwrap(), own(), "{pid}");
+        instance.release(true).unwrap();
+    }
+    for other in &mut others {
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+    thread.thread().unpark();
+    thread.join().unwrap();
 }
 
 #[test]

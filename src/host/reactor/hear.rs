@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::{ADDRESSES_RETRY, Errand, READER, Reactor, Talk};
+use super::{ADDRESSES_RETRY, Errand, Mission, READER, Reactor, Talk};
 use crate::engine::notice::What;
 use crate::engine::vocab::{Addresses, Event, Refusal};
 use crate::host::addresses::{Change, Watch};
@@ -16,6 +16,15 @@ use crate::render::bird_reply;
 impl Reactor {
     pub(super) fn take_signals(&mut self) {
         let signals = self.signals.read();
+        if let Mission::Withdrawal = self.mission {
+            // Nothing is tried a last time: a daemon is back, which may want something else.
+            self.done |= signals.stop.is_some();
+            if signals.child {
+                self.jobs.reap();
+                self.take_finished();
+            }
+            return self.work_off();
+        }
         if let Some(signal) = signals.stop {
             self.notify.stopping(self.now.mono);
             self.stopping = true;
@@ -137,6 +146,14 @@ impl Reactor {
                     .failed(self.now.mono, || sys::cause(&error));
                 self.addresses_retry = Some(self.now.mono + ADDRESSES_RETRY);
             }
+        }
+    }
+
+    /// Asks the kernel for all of them.
+    pub(super) fn refresh_addresses(&mut self) {
+        if let Some(watch) = &mut self.addresses {
+            let result = watch.refresh();
+            self.take_addresses(result);
         }
     }
 

@@ -9,11 +9,11 @@ use std::rc::Rc;
 use super::slow_turns::SlowTurns;
 use super::troubles::Troubles;
 use super::voice::{self, Voice};
-use super::{Config, DaemonConfig, Handled, HostCounters, Reactor, Source};
+use super::{Config, DaemonConfig, Handled, HostCounters, Mission, Reactor, Source};
 use crate::config::load::Loaded;
 use crate::config::{Complaint, Family, FamilyConfig, Level, LogConfig, Severity};
 use crate::engine::Engine;
-use crate::engine::vocab::{Addresses, FoundFile, Repair, World};
+use crate::engine::vocab::{Action, Addresses, FoundFile, Repair, World};
 use crate::host::addresses::Watch;
 use crate::host::instance::Instance;
 use crate::host::job::Jobs;
@@ -27,7 +27,7 @@ use crate::host::{disk, maintenance, reading, sys};
 use crate::render::prefix_list;
 use crate::render::record::Record;
 use crate::sorted::Set;
-use crate::time::Mono;
+use crate::time::{Mono, Now};
 
 /// The hidden one-shot that resolves the name of the log server for the daemon.
 pub const RESOLVE_OPTION: &str = "--resolve-log-server";
@@ -62,6 +62,43 @@ pub fn run(source: Source) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Withdraws everything in place of a daemon that is gone, until every BIRD agrees; SIGTERM ends it before. Every
+/// service of the configuration is disabled and to be withdrawn.
+pub fn withdraw(config: Config) -> ExitCode {
+    let now = clock::now();
+    let signals = signal::SignalFd::open();
+    let jobs = Jobs::new();
+    let (signals, jobs) = match (signals, jobs) {
+        (Ok(signals), Ok(jobs)) => (signals, jobs),
+        (Err(error), _) | (_, Err(error)) => {
+            log::say(&format!(
+                "anycast-healthchecker: cannot withdraw: {}",
+                sys::cause(&error)
+            ));
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut parts = Parts {
+        source: Source::default(),
+        mission: Mission::Withdrawal,
+        signals,
+        jobs,
+        addresses: None,
+        maintenance: maintenance::Watch::new(Set::new(), now.mono),
+        status: StatusSocket::unbound(),
+        notify: Notify::default(),
+        has_services: true,
+        troubles: Troubles::new(&config.daemon),
+    };
+    let daemon = config.daemon.clone();
+    let voice = Voice::new(&daemon.log, &config.services, now.mono);
+    let world = world(config, Vec::new(), Rc::default(), &mut parts.maintenance);
+    let (engine, actions) = Engine::withdraw(now.mono, world, seed());
+    let mut reactor = Reactor::new(parts, daemon, voice, engine, now);
+    reactor.begin(actions);
+    reactor.live()
 }
 
 /// Only warnings are left in a configuration that is in force.
@@ -118,54 +155,39 @@ fn prepare(
     let known = addresses.as_ref().map(Watch::addresses).unwrap_or_default();
     let world = world(config, warnings, known, &mut maintenance);
     let (engine, actions) = Engine::start(now.mono, world, seed(), instance.bird_may_not_know());
-    let notify = Notify::from_env();
-    let watchdog_at = notify
-        .watchdog_interval()
-        .map(|interval| now.mono + interval);
-    let mut reactor = Reactor {
+    let parts = Parts {
         source,
-        engine,
-        now,
-        events: Default::default(),
+        mission: Mission::Daemon(instance),
         signals,
         jobs,
-        errands: Default::default(),
-        resolver_until: None,
-        reading_until: None,
-        has_services,
-        talks: Vec::new(),
         addresses,
-        addresses_retry: None,
         maintenance,
         status: StatusSocket::new(now.mono),
-        metrics: MetricsFile::new(now.mono),
-        notify,
-        watchdog_at,
-        voice,
-        prefix_text: String::new(),
-        unsaid: Vec::new(),
-        instance,
-        counters: HostCounters::default(),
+        notify: Notify::from_env(),
+        has_services,
         troubles,
-        calm: Calm::default(),
-        handled: Handled::default(),
-        slow_turns: SlowTurns::default(),
-        status_changed: true,
-        stopping: false,
-        done: false,
-        clean: false,
-        daemon,
     };
+    let mut reactor = Reactor::new(parts, daemon, voice, engine, now);
     if let Err(cause) = descriptors {
         reactor.troubles.descriptors.failed(now.mono, || cause);
     }
-    reactor.tell_news();
-    reactor.perform(actions);
-    reactor.work_off();
-    reactor.finish_turn();
-    reactor.tell_readers();
+    reactor.begin(actions);
     reactor.notify.ready(now.mono);
     Ok(reactor)
+}
+
+/// What a daemon and a withdrawal have of their own.
+struct Parts {
+    source: Source,
+    mission: Mission,
+    signals: signal::SignalFd,
+    jobs: Jobs,
+    addresses: Option<Watch>,
+    maintenance: maintenance::Watch,
+    status: StatusSocket,
+    notify: Notify,
+    has_services: bool,
+    troubles: Troubles,
 }
 
 /// A panic has a line on stderr, and goes to the log server if that is to have them.
@@ -273,4 +295,53 @@ fn seed() -> u64 {
     std::collections::hash_map::RandomState::new()
         .build_hasher()
         .finish()
+}
+
+impl Reactor {
+    fn new(parts: Parts, daemon: DaemonConfig, voice: Voice, engine: Engine, now: Now) -> Reactor {
+        let watchdog = parts.notify.watchdog_interval();
+        Reactor {
+            source: parts.source,
+            engine,
+            now,
+            events: Default::default(),
+            signals: parts.signals,
+            jobs: parts.jobs,
+            errands: Default::default(),
+            resolver_until: None,
+            reading_until: None,
+            has_services: parts.has_services,
+            talks: Vec::new(),
+            addresses: parts.addresses,
+            addresses_retry: None,
+            maintenance: parts.maintenance,
+            status: parts.status,
+            metrics: MetricsFile::new(now.mono),
+            watchdog_at: watchdog.map(|interval| now.mono + interval),
+            notify: parts.notify,
+            voice,
+            prefix_text: String::new(),
+            unsaid: Vec::new(),
+            mission: parts.mission,
+            counters: HostCounters::default(),
+            troubles: parts.troubles,
+            calm: Calm::default(),
+            handled: Handled::default(),
+            slow_turns: SlowTurns::default(),
+            status_changed: true,
+            stopping: false,
+            done: false,
+            clean: false,
+            daemon,
+        }
+    }
+
+    /// The first turn: what the engine wants done at once.
+    fn begin(&mut self, actions: Vec<Action>) {
+        self.tell_news();
+        self.perform(actions);
+        self.work_off();
+        self.finish_turn();
+        self.tell_readers();
+    }
 }

@@ -22,6 +22,7 @@ pub mod signal;
 pub mod socket;
 pub mod terminal;
 pub mod trial;
+pub mod user;
 
 use std::io;
 

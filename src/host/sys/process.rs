@@ -493,13 +493,11 @@ pub fn kill_one(pid: Pid) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether there is such a process; one that may not be signalled is there too.
-pub fn exists(pid: Pid) -> bool {
-    // SAFETY: plain integers; signal 0 only looks.
-    match cvt(unsafe { libc::kill(pid.0, 0) }) {
-        Ok(_) => true,
-        Err(error) => error.raw_os_error() == Some(libc::EPERM),
-    }
+/// Sends SIGTERM to an unreaped child.
+pub fn terminate(pid: Pid) -> io::Result<()> {
+    // SAFETY: plain integers.
+    cvt(unsafe { libc::kill(pid.0, libc::SIGTERM) })?;
+    Ok(())
 }
 
 /// The effective user of this process.
