@@ -237,7 +237,7 @@ mod tests {
         let mut whole = Record::default();
         whole.push(files.record().bytes());
         whole.push(b"more");
-        let (same, rest) = Files::split(whole.bytes().to_vec()).expect("it is whole");
+        let (same, rest) = Files::split(whole.bytes).expect("it is whole");
         assert_eq!(same, files);
         assert_eq!(Fields::of(&rest).collect::<Vec<_>>(), [b"more"]);
         assert_eq!(Files::split(vec![9, 0, 0, 0, 1]), None);
