@@ -27,6 +27,29 @@ impl Record {
         self.bytes.extend_from_slice(field);
     }
 
+    /// Appends a field that `fill` appends, of some `size`; nothing if that fails. Without a second buffer: it may have
+    /// many megabytes.
+    fn fill<E>(
+        &mut self,
+        size: usize,
+        fill: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let before = self.bytes.len();
+        let start = before + LENGTH;
+        self.bytes.reserve(LENGTH + size);
+        self.bytes.resize(start, 0);
+        let filled = fill(&mut self.bytes);
+        match filled {
+            Ok(()) => {
+                let length = u32::try_from(self.bytes.len() - start);
+                let length = length.expect("a field of less than 4 GiB").to_le_bytes();
+                self.bytes[before..start].copy_from_slice(&length);
+            }
+            Err(_) => self.bytes.truncate(before),
+        }
+        filled
+    }
+
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -96,6 +119,23 @@ impl Files {
         self.0.push(path.as_os_str().as_bytes());
         self.0.push(&[kind]);
         self.0.push(bytes);
+    }
+
+    /// Adds a file whose bytes `fill` appends, some `size` of them; nothing if that fails.
+    pub fn fill<E>(
+        &mut self,
+        path: &Path,
+        size: usize,
+        fill: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let before = self.0.bytes.len();
+        self.0.push(path.as_os_str().as_bytes());
+        self.0.push(b"t");
+        let filled = self.0.fill(size, fill);
+        if filled.is_err() {
+            self.0.bytes.truncate(before);
+        }
+        filled
     }
 
     /// The files that are the first field of `bytes`, and what follows.
@@ -185,10 +225,19 @@ mod tests {
             files.add(path, found);
         }
         assert_eq!(files.iter().collect::<Vec<_>>(), all);
+        let mut filled = Files::default();
+        for (text, end) in [("half", Err(())), ("x = 1\n", Ok(()))] {
+            let fill = |bytes: &mut Vec<u8>| {
+                bytes.extend_from_slice(text.as_bytes());
+                end
+            };
+            assert_eq!(filled.fill(all[0].0, 3, fill), end);
+        }
+        assert_eq!(filled.iter().collect::<Vec<_>>(), all[..1]);
         let mut whole = Record::default();
         whole.push(files.record().bytes());
         whole.push(b"more");
-        let (same, rest) = Files::split(whole.bytes().to_vec()).expect("it is whole");
+        let (same, rest) = Files::split(whole.bytes).expect("it is whole");
         assert_eq!(same, files);
         assert_eq!(Fields::of(&rest).collect::<Vec<_>>(), [b"more"]);
         assert_eq!(Files::split(vec![9, 0, 0, 0, 1]), None);

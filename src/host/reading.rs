@@ -317,49 +317,57 @@ impl Look {
         }
     }
 
+    /// A regular file of reasonable size. What could make the reader wait is refused before it is opened.
     fn file(&mut self, path: &Path) {
-        match self.contents(path) {
-            Ok(Some(bytes)) => self.files.add(path, Found::Text(&bytes)),
-            Ok(None) => self.files.add(path, Found::Directory),
-            Err(error) => self.not_read(path, &error),
+        let added = path.metadata().and_then(|found| {
+            let kind = found.file_type();
+            if kind.is_dir() {
+                self.files.add(path, Found::Directory);
+                Ok(())
+            } else if kind.is_char_device() && found.rdev() == DEV_NULL {
+                self.files.add(path, Found::Text(b""));
+                Ok(())
+            } else if kind.is_file() {
+                self.contents(path)
+            } else {
+                Err(io::Error::other("it is no regular file"))
+            }
+        });
+        if let Err(error) = added {
+            self.not_read(path, &error);
         }
     }
 
-    /// The bytes of a regular file of reasonable size; `None`: it is a directory. What could make the reader wait is
-    /// refused before it is opened.
-    fn contents(&mut self, path: &Path) -> io::Result<Option<Vec<u8>>> {
-        let found = path.metadata()?;
-        if found.is_dir() {
-            return Ok(None);
-        }
-        if found.file_type().is_char_device() && found.rdev() == DEV_NULL {
-            return Ok(Some(Vec::new()));
-        }
-        if !found.is_file() {
-            return Err(io::Error::other("it is no regular file"));
-        }
+    fn contents(&mut self, path: &Path) -> io::Result<()> {
         let file = files::open_to_read(path)?;
         let before = file.metadata()?;
-        let mut bytes = Vec::with_capacity(before.len().min(MAX_FILE) as usize);
-        if before.len() <= MAX_FILE {
-            (&file).take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+        let known = self.files.record().bytes().len();
+        let limit = MAX_FILE.min(MAX_BYTES.saturating_sub(known) as u64);
+        let too_large = || {
+            io::Error::other(match limit < MAX_FILE {
+                true => format!("up to here all files have more than {MAX_BYTES} bytes"),
+                false => format!("it has more than {MAX_FILE} bytes"),
+            })
+        };
+        if before.len() > limit {
+            return Err(too_large());
         }
-        if before.len().max(bytes.len() as u64) > MAX_FILE {
-            let cause = format!("it has more than {MAX_FILE} bytes");
-            return Err(io::Error::other(cause));
-        }
-        if self.files.record().bytes().len() + bytes.len() > MAX_BYTES {
-            let cause = format!("up to here all files have more than {MAX_BYTES} bytes");
-            return Err(io::Error::other(cause));
-        }
+        let (mut length, mut complete) = (0, true);
+        self.files.fill(path, before.len() as usize, |bytes| {
+            length = (&file).take(limit + 1).read_to_end(bytes)? as u64;
+            complete = length == 0 || bytes.ends_with(b"\n");
+            match length > limit {
+                true => Err(too_large()),
+                false => Ok(()),
+            }
+        })?;
         let after = file.metadata()?;
         let stamp = |found: &Metadata| (found.len(), found.mtime(), found.mtime_nsec());
-        if stamp(&before) != stamp(&after) || after.len() != bytes.len() as u64 {
+        if stamp(&before) != stamp(&after) || after.len() != length {
             self.wait_for(QUIET);
         }
-        let complete = bytes.is_empty() || bytes.ends_with(b"\n");
         self.changed_at(&after, if complete { QUIET } else { MAX_UNREST });
-        Ok(Some(bytes))
+        Ok(())
     }
 
     fn not_read(&mut self, path: &Path, error: &io::Error) {

@@ -87,8 +87,11 @@ impl Reactor {
             config,
             complaints,
             source,
+            document,
             ..
         } = loaded;
+        // It is several times as large as what was made of it.
+        drop(document);
         // It took its time.
         self.now = clock::now();
         match config {

@@ -43,14 +43,16 @@ pub fn run(source: Source) -> ExitCode {
     let jobs = Jobs::new();
     let loaded = reading::load(&source);
     crate::oneshot::say_before_start(&loaded);
-    // What it was made from is not kept: it is several times as large.
     let Loaded {
-        config: Some(config),
+        config,
         complaints,
         source,
+        document,
         ..
-    } = loaded
-    else {
+    } = loaded;
+    // It is several times as large as what was made of it.
+    drop(document);
+    let Some(config) = config else {
         return ExitCode::FAILURE;
     };
     let warnings = warnings(complaints);
