@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::claims::Claims;
 use super::notice::{End, What};
-use super::routes::Before;
+use super::routes::{Before, QUEUE_PAUSE};
 use super::service::Service;
 use super::vocab::{Action, FoundFile, World};
 use super::{Engine, ServiceId, Stage, Timer};
@@ -361,17 +361,38 @@ impl Engine {
             self.route(id);
         }
         let withdrew = (before.iter()).any(|prefix| !self.routes.announces(prefix));
-        let pause = self.routes.hasten(now);
-        let daemon = &self.daemon;
-        let limit = now + pause + daemon.reconfigure_timeout + daemon.on_exit_wait + EXIT_SLACK;
-        self.stage = Stage::Stopping { withdrew, limit };
+        self.routes.hasten();
+        let limit = now + self.daemon.reconfigure_timeout + self.daemon.on_exit_wait + EXIT_SLACK;
+        let patient = false;
+        self.stage = Stage::Stopping {
+            withdrew,
+            limit,
+            patient,
+        };
         self.exit_timer = Some(self.desk.wheel.arm(limit, Timer::Exit));
     }
 
     /// Goes from the last update to the wait, and from the wait to the exit.
     pub(super) fn settle_stop(&mut self, now: Mono) {
-        if let Stage::Stopping { withdrew, limit } = self.stage {
-            if !self.routes.finished() || !self.customs.finished() {
+        if let Stage::Stopping {
+            withdrew,
+            limit,
+            patient,
+        } = self.stage
+        {
+            if !patient && self.routes.waits_for_bird(now) {
+                let limit = limit + QUEUE_PAUSE;
+                self.stage = Stage::Stopping {
+                    withdrew,
+                    limit,
+                    patient: true,
+                };
+                let timer = self.exit_timer.take();
+                self.desk.cancel(timer);
+                self.exit_timer = Some(self.desk.wheel.arm(limit, Timer::Exit));
+                return;
+            }
+            if !self.routes.finished(now) || !self.customs.finished() {
                 return;
             }
             let wait = self.daemon.on_exit_wait;

@@ -73,10 +73,11 @@ enum Timer {
 enum Stage {
     Running,
     /// The last update is being carried out; `withdrew`: it takes something back, so there is a wait after it. All of
-    /// it ends at `limit`.
+    /// it ends at `limit`; `patient`: that was put off, because a BIRD has to be left alone.
     Stopping {
         withdrew: bool,
         limit: Mono,
+        patient: bool,
     },
     /// Only the wait is left.
     Waiting,

@@ -24,6 +24,7 @@ mod routing;
 mod schedule;
 mod simulate;
 mod slow_disk;
+mod survivors;
 mod windows;
 
 pub use fixture::{config, net, service, world};

@@ -20,7 +20,7 @@ const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(4);
 /// How long BIRD is left alone after it has put a configuration into its queue. BIRD 3.1.7 dies of an assertion
 /// when another one takes the place of that; with a million routes it is busy for half a second.
-const QUEUE_PAUSE: Duration = Duration::from_secs(2);
+pub const QUEUE_PAUSE: Duration = Duration::from_secs(2);
 /// The pause between two reconfigurations, for each but the first that was killed and does not die: a day of them leaves a
 /// hundred processes behind, and not ten thousand.
 const STUCK_PAUSE: Duration = Duration::from_secs(10);

@@ -29,6 +29,7 @@ mod lists;
 mod take_up;
 mod trouble;
 
+pub(super) use attempt::QUEUE_PAUSE;
 pub(super) use take_up::Before;
 
 /// A prefix file: that of a family, or one that is being left.
@@ -217,12 +218,25 @@ impl Routes {
         self.channels.iter().all(Channel::bird_knows)
     }
 
-    /// Whether everything is carried out, or has failed in the last attempt.
-    pub fn finished(&self) -> bool {
+    /// Whether everything is carried out, or has failed in the last attempt. Who is only waited for has not failed.
+    pub fn finished(&self, now: Mono) -> bool {
         self.channels.iter().all(|channel| {
             let agreed = channel.bird_knows() && self.files_of(channel).all(PrefixFile::settled);
-            agreed || channel.idle() && channel.failed > 0 && !channel.fresh
+            let given_up = channel.idle() && channel.failed > 0 && !channel.fresh;
+            agreed || given_up && !self.must_wait(channel, now)
         })
+    }
+
+    /// Whether a BIRD is to be told, and has to be left alone before that.
+    fn must_wait(&self, channel: &Channel, now: Mono) -> bool {
+        let to_do = channel.bird_due || !self.files_of(channel).all(PrefixFile::settled);
+        to_do && self.tell_at(channel, now) > now
+    }
+
+    /// Whether that is so of any of them.
+    pub fn waits_for_bird(&self, now: Mono) -> bool {
+        let mut channels = self.channels.iter();
+        channels.any(|channel| self.must_wait(channel, now))
     }
 
     /// Since when the oldest outcome of a file's replacement is waited for.
@@ -255,19 +269,14 @@ impl Routes {
         }
     }
 
-    /// The daemon stops: whatever is not carried out has one more attempt, at once. How long BIRD is to be left alone
-    /// before that.
-    pub fn hasten(&mut self, now: Mono) -> Duration {
+    /// The daemon stops: whatever is not carried out has one more attempt, at once.
+    pub fn hasten(&mut self) {
         self.hurry = true;
-        let mut longest = Duration::ZERO;
         for index in 0..self.channels.len() {
             let channel = &self.channels[index];
-            if channel.bird_due || !self.files_of(channel).all(PrefixFile::settled) {
-                longest = longest.max(self.tell_at(channel, now).since(now));
-                self.channels[index].fresh = true;
-            }
+            let settled = self.files_of(channel).all(PrefixFile::settled);
+            self.channels[index].fresh |= channel.bird_due || !settled;
         }
-        longest
     }
 
     /// Everything that is wanted in the files, of both families.

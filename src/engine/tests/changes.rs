@@ -171,7 +171,7 @@ fn a_reload_while_bird_hangs_leaves_no_job_behind() {
     reload(&mut bench, other);
     assert_eq!(bench.killed.len(), 1);
     bench.pass(seconds(1), pass);
-    assert!(bench.engine.routes.finished() && bench.in_file(A));
+    assert!(bench.engine.routes.finished(bench.now) && bench.in_file(A));
 }
 
 #[test]

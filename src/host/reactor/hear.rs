@@ -149,14 +149,6 @@ impl Reactor {
         }
     }
 
-    /// Asks the kernel for all of them.
-    pub(super) fn refresh_addresses(&mut self) {
-        if let Some(watch) = &mut self.addresses {
-            let result = watch.refresh();
-            self.take_addresses(result);
-        }
-    }
-
     pub(super) fn take_maintenance(&mut self, seen: Vec<(PathBuf, bool)>) {
         let events = seen
             .into_iter()

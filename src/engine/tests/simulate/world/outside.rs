@@ -219,6 +219,9 @@ impl Life {
             let file = FoundFile { prefixes, repair };
             return Event::FileFound { job, file };
         }
+        if fails {
+            self.disks.well_since[order.family.index()] = self.bench.now;
+        }
         let event = lands.then(|| self.bench.carry_out(order));
         if order.prefixes.is_some() {
             if lands {
