@@ -320,18 +320,36 @@ fn an_invalid_configuration_is_read_as_far_as_it_can_be() {
 #[test]
 fn without_a_configuration_the_defaults_count_where_their_files_exist() {
     let lab = Lab::new("withdraw-nothing");
-    let output = finish({
+    // Of this test alone, as its mounts are.
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "tmpfs", "/var/lib"]);
+    assert!(mount.status().expect("mount").success());
+    // What the built-in settings run.
+    lab.script(
+        "sudo",
+        "#!/bin/sh\necho \"$*\" >>calls\necho Reconfigured\n",
+    );
+    let path = format!("{}:/usr/bin:/bin", lab.dir().display());
+    let order = || {
         let mut command = lab.command(PROGRAM);
         command.args(["--withdraw", "-f", "/missing.conf", "-d"]);
-        command.arg(lab.path("services"));
-        command
-    });
+        command.arg(lab.path("services")).env("PATH", &path);
+        finish(command)
+    };
+    let output = order();
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(
         said.contains("found nothing that could be withdrawn"),
         "{said}"
     );
+    let list = "/var/lib/anycast-healthchecker/anycast-prefixes.conf";
+    fs::create_dir("/var/lib/anycast-healthchecker").expect("mkdir");
+    fs::write(list, LIST).expect("write");
+    succeeds(&order(), &format!("taking {list}, which the built-in"));
+    let text = fs::read_to_string(list).expect("read");
+    assert!(!text.contains(WEB), "{text}");
+    assert_eq!(lab.read("calls"), "/usr/sbin/birdc configure\n");
 }
 
 #[test]

@@ -200,10 +200,18 @@ fn the_lock_is_the_one_of_the_reference() {
 }
 
 #[test]
-fn a_stale_pidfile_is_replaced_and_a_live_pid_refuses_the_start() {
+fn a_stale_pidfile_is_replaced_and_a_live_health_checker_refuses_the_start() {
     let lab = lab("pidfile");
     let dead = format!("{}\n", dead_pid());
-    for stale in [dead.as_str(), "", "garbage\n", "99999999999999999999\n"] {
+    // Of another program, which has been given the number since.
+    let other = format!("{}\n", std::process::id());
+    for stale in [
+        dead.as_str(),
+        other.as_str(),
+        "",
+        "garbage\n",
+        "99999999999999999999\n",
+    ] {
         lab.write("pid", stale);
         let mut daemon = Daemon::start(&lab);
         daemon.stop();
@@ -212,7 +220,9 @@ fn a_stale_pidfile_is_replaced_and_a_live_pid_refuses_the_start() {
             "after a stale pidfile with {stale:?}"
         );
     }
-    let mut other = lab.command("sleep").arg("1000").spawn().expect("sleep");
+    executable::copy("/bin/sleep", lab.path("anycast-healthchecker"));
+    let mut other = lab.command(lab.path("anycast-healthchecker"));
+    let mut other = other.arg("1000").spawn().expect("sleep");
     lab.write("pid", &format!("{}\n", other.id()));
     let refused = finish(daemon_command(&lab));
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
