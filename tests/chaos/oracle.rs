@@ -422,6 +422,21 @@ impl Life<'_> {
         names
     }
 
+    /// Processes that checks have started, those apart that their daemon may not kill.
+    pub fn left_by_checks(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        for pid in self.lab.processes() {
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            let by_check = environment
+                .split(|&b| b == 0)
+                .any(|variable| variable.starts_with(b"ANYCAST_SERVICE="));
+            if by_check && !self.hangs_on_purpose(pid) {
+                left.push(format!("{pid}: {}", command_line(pid)));
+            }
+        }
+        left
+    }
+
     /// The two BIRDs, the daemon, and its own helpers, which run its program; what checks leave on purpose while their
     /// daemon lives.
     fn may_live_long(&self, pid: u32) -> bool {

@@ -915,6 +915,11 @@ impl Life<'_> {
             "SIGTERM ended the daemon with {status}: {:?}",
             daemon.err.all()
         );
+        if !injected && !self.frozen() {
+            self.wait(BOUND, "rid of what checks have started", |life| {
+                life.left_by_checks()
+            });
+        }
         self.daemon_is_gone();
         let withdraws = loaded.is_some_and(|config| config.settings.on_exit == "withdraw");
         if unhindered && withdraws {
