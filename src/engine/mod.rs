@@ -27,7 +27,7 @@ use routes::Routes;
 use service::Service;
 use services::{ServiceId, Services};
 use snapshot::Reloads;
-use vocab::{Action, Addresses, Ended, Event, JobId, Obstacle, Output, World};
+use vocab::{Action, Addresses, Ended, Event, JobId, Obstacle, Output, World, WriteId};
 
 pub mod addresses;
 mod change;
@@ -218,7 +218,11 @@ impl Engine {
                         .reconfigured(&mut self.desk, now, channel, job, outcome);
                 }
             }
-            Event::FileWritten { family, outcome } => self.file_written(now, family, outcome),
+            Event::FileWritten {
+                write,
+                family,
+                outcome,
+            } => self.file_written(now, write, family, outcome),
             Event::FileFound { family, file } => self.routes.file_found(family, file),
             Event::Addresses(addresses) => self.addresses_changed(now, addresses),
             Event::Maintenance { path, present } => self.maintenance_changed(now, path, present),
@@ -235,10 +239,8 @@ impl Engine {
         self.routes
             .settle(&mut self.desk, now, self.stage != Stage::Running);
         self.customs.settle(&mut self.desk, now, &self.routes);
-        // BIRD is told before checks are started: each start takes its time. The outcome of a file comes in this turn.
-        if !self.routes.writing() {
-            self.start_queued(now);
-        }
+        // A file is on its way before checks are started: each start takes its time.
+        self.start_queued(now);
         self.settle_metrics(now);
         self.settle_stop(now);
         std::mem::take(&mut self.desk.out)
@@ -304,9 +306,15 @@ impl Engine {
         }
     }
 
-    fn file_written(&mut self, now: Mono, family: Family, outcome: Result<(), String>) {
+    fn file_written(
+        &mut self,
+        now: Mono,
+        write: WriteId,
+        family: Family,
+        outcome: Result<(), String>,
+    ) {
         self.routes
-            .file_written(&mut self.desk, now, family, outcome);
+            .file_written(&mut self.desk, now, write, family, outcome);
         self.metrics_wanted = true;
     }
 
@@ -350,7 +358,7 @@ impl Engine {
         let Some(metrics) = &self.daemon.metrics else {
             return;
         };
-        // What is being written comes to an end within this turn, and is to be told as well.
+        // The outcome of what is being written is to be told as well, and does not take long.
         if self.routes.writing() {
             return;
         }

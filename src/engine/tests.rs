@@ -162,7 +162,11 @@ impl Bench {
                     }
                     None
                 }
-                Action::WriteFile { family, prefixes } => {
+                Action::WriteFile {
+                    write,
+                    family,
+                    prefixes,
+                } => {
                     self.writes.push((self.now, family));
                     let outcome = match self.disk_full || self.full[family.index()] {
                         true => Err("no space left on device".to_string()),
@@ -172,7 +176,11 @@ impl Bench {
                             Ok(())
                         }
                     };
-                    Some(Event::FileWritten { family, outcome })
+                    Some(Event::FileWritten {
+                        write,
+                        family,
+                        outcome,
+                    })
                 }
                 Action::LookAtFile { family } => {
                     let file = self.spoiled[family.index()].clone();

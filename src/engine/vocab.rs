@@ -19,6 +19,10 @@ use crate::time::Mono;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(pub u64);
 
+/// One replacement of a prefix file. Its outcome may come many turns later, and then tells of no other one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WriteId(pub u64);
+
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -41,6 +45,7 @@ pub enum Event {
     },
     /// The outcome of [`Action::WriteFile`].
     FileWritten {
+        write: WriteId,
         family: Family,
         outcome: Result<(), String>,
     },
@@ -84,6 +89,7 @@ pub enum Action {
     },
     /// Replace the prefix file by one that holds the dummy and these prefixes.
     WriteFile {
+        write: WriteId,
         family: Family,
         prefixes: Rc<Set<IpNetwork>>,
     },

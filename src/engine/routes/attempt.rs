@@ -9,7 +9,7 @@ use super::trouble::{News, Trouble};
 use super::{Phase, Routes, Routes4or6};
 use crate::config::Family;
 use crate::engine::notice::What;
-use crate::engine::vocab::{Accepted, Action, JobId, Obstacle, Refusal};
+use crate::engine::vocab::{Accepted, Action, JobId, Obstacle, Refusal, WriteId};
 use crate::engine::{Desk, Owner, Timer};
 use crate::sorted::Set;
 use crate::time::Mono;
@@ -86,8 +86,14 @@ impl Routes {
             };
             if routes.differs() {
                 let prefixes = routes.lists.content();
-                routes.writing = Some(prefixes.clone());
-                desk.act(Action::WriteFile { family, prefixes });
+                self.last_write += 1;
+                let write = WriteId(self.last_write);
+                routes.writing = Some((write, prefixes.clone()));
+                desk.act(Action::WriteFile {
+                    write,
+                    family,
+                    prefixes,
+                });
                 left += 1;
             }
         }
@@ -96,7 +102,16 @@ impl Routes {
                 self.channels[index].announce = false;
                 self.reconfigure(desk, now, index);
             }
-            left => self.channels[index].phase = Phase::Writing { left, failed: 0 },
+            left => {
+                let channel = &mut self.channels[index];
+                // What changes while the files are being written is to be told by the next attempt.
+                let announce = std::mem::take(&mut channel.announce);
+                channel.phase = Phase::Writing {
+                    left,
+                    failed: 0,
+                    announce,
+                };
+            }
         }
     }
 
@@ -104,6 +119,7 @@ impl Routes {
         &mut self,
         desk: &mut Desk,
         now: Mono,
+        write: WriteId,
         family: Family,
         outcome: Result<(), String>,
     ) {
@@ -113,7 +129,8 @@ impl Routes {
         let Some(routes) = self.families[family.index()].as_mut() else {
             return;
         };
-        let Some(content) = routes.writing.take() else {
+        // What was overtaken by a reload tells nothing of the file as it is meant now.
+        let Some((_, content)) = routes.writing.take_if(|(id, _)| *id == write) else {
             return;
         };
         let failed = outcome.is_err();
@@ -122,26 +139,29 @@ impl Routes {
             Err(cause) => file_failed(desk, routes, now, family, cause),
         }
         let channel = &mut self.channels[index];
-        channel.bird_due |= channel.announce && !failed;
         let Phase::Writing {
             left,
             failed: before,
+            announce,
         } = channel.phase
         else {
+            channel.bird_due |= channel.announce && !failed;
             return;
         };
+        channel.bird_due |= announce && !failed;
         let failures = before + usize::from(failed);
         if left > 1 {
             channel.phase = Phase::Writing {
                 left: left - 1,
                 failed: failures,
+                announce,
             };
             return;
         }
         channel.phase = Phase::Idle;
-        match failures {
-            0 => channel.announce = false,
-            _ => channel.failed = channel.failed.saturating_add(1),
+        if failures > 0 {
+            channel.announce |= announce;
+            channel.failed = channel.failed.saturating_add(1);
         }
         // What could be written is told to BIRD even if another file could not.
         self.reconfigure(desk, now, index);

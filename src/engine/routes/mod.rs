@@ -12,7 +12,7 @@ use std::time::Duration;
 use ipnetwork::IpNetwork;
 
 use super::snapshot::FamilyCounters;
-use super::vocab::{FoundFile, JobId, Repair};
+use super::vocab::{FoundFile, JobId, Repair, WriteId};
 use crate::config::{DaemonConfig, Family, FamilyConfig, Via};
 use crate::sorted::Set;
 use crate::time::Mono;
@@ -36,7 +36,7 @@ pub(super) struct Routes4or6 {
     pub counters: FamilyCounters,
     pub trouble: Option<Trouble>,
     /// What is being written at this moment.
-    writing: Option<Rc<Set<IpNetwork>>>,
+    writing: Option<(WriteId, Rc<Set<IpNetwork>>)>,
 }
 
 impl Routes4or6 {
@@ -51,9 +51,11 @@ impl Routes4or6 {
 enum Phase {
     Idle,
     /// Files are being replaced: so many outcomes are still to come, and this many were failures.
+    /// `announce`: BIRD is to be told of what is written.
     Writing {
         left: usize,
         failed: usize,
+        announce: bool,
     },
     Reconfiguring {
         job: JobId,
@@ -100,6 +102,7 @@ impl Channel {
 pub(super) struct Routes {
     pub families: [Option<Routes4or6>; 2],
     pub channels: Vec<Channel>,
+    last_write: u64,
     update_interval: Duration,
     reconfigure_timeout: Duration,
 }

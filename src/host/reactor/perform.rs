@@ -41,11 +41,18 @@ impl Reactor {
                 }
                 Action::Reconfigure { job, via } => self.reconfigure(job, &via),
                 Action::Kill { job } => self.kill(job),
-                Action::WriteFile { family, prefixes } => {
+                Action::WriteFile {
+                    write,
+                    family,
+                    prefixes,
+                } => {
                     let outcome = self.write_prefix_file(family, &prefixes);
                     self.now = clock::now();
-                    self.events
-                        .push_back(Event::FileWritten { family, outcome });
+                    self.events.push_back(Event::FileWritten {
+                        write,
+                        family,
+                        outcome,
+                    });
                 }
                 Action::LookAtFile { family } => {
                     if let Some(config) = &self.daemon.families[family.index()] {
