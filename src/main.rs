@@ -18,10 +18,10 @@ use std::process::ExitCode;
 use cli::Command;
 
 fn main() -> ExitCode {
-    host::prepare();
     if let Some(code) = host::hidden_mode(std::env::args_os()) {
         return code;
     }
+    host::prepare();
     match cli::parse(std::env::args_os().skip(1)) {
         Err(error) => oneshot::usage(&error),
         Ok(Command::Help) => oneshot::help(),

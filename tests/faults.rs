@@ -5,6 +5,8 @@
 
 mod support;
 
+#[path = "faults/frozen_disk.rs"]
+mod frozen_disk;
 #[path = "faults/hostile.rs"]
 mod hostile;
 #[path = "faults/privilege.rs"]

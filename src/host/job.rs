@@ -198,10 +198,11 @@ impl Jobs {
     }
 
     /// After SIGCHLD: adds every job whose leader has ended to `finished`, with all it had written by then.
-    /// Children that are not ours (orphans, if we are process 1) are reaped and forgotten.
-    pub fn reap(&mut self, finished: &mut Vec<Finished>) {
+    /// Children that are no jobs (writer processes, and orphans, if we are process 1) are reaped and added to `others`.
+    pub fn reap(&mut self, finished: &mut Vec<Finished>, others: &mut Vec<Pid>) {
         while let Some((pid, status)) = process::reap_any() {
             let Some(mut running) = self.running.remove(&pid) else {
+                others.push(pid);
                 continue;
             };
             drop(running.writers);

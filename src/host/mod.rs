@@ -23,11 +23,12 @@ pub mod sys;
 #[cfg(test)]
 mod test_dir;
 pub mod trial;
+pub mod writer;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-/// Puts signals in order, whoever started us. First of all, in every mode.
+/// Puts signals in order, whoever started us. First of all, in every mode that has a name.
 pub fn prepare() {
     if let Err(error) = sys::signal::prepare() {
         log::say(&format!(
@@ -37,7 +38,8 @@ pub fn prepare() {
     }
 }
 
-/// What the daemon starts itself for, and nobody else should: looking up the log server.
+/// What the daemon starts itself for, and nobody else should: looking up the log server, and writing files. Such a process
+/// puts its signals in order by itself.
 pub fn hidden_mode(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let words: Vec<String> = arguments
         .into_iter()
@@ -46,7 +48,11 @@ pub fn hidden_mode(arguments: impl IntoIterator<Item = OsString>) -> Option<Exit
         .collect();
     match &words[..] {
         [option, host, port] if option == reactor::RESOLVE_OPTION => {
+            prepare();
             Some(log::resolve_main(host, port.parse().unwrap_or(0)))
+        }
+        [option, parent] if option == writer::OPTION => {
+            Some(writer::main(parent.parse().unwrap_or(0)))
         }
         _ => None,
     }

@@ -1,10 +1,11 @@
 //! The loop: waits, asks each room what happened, hands it to the engine, performs what the engine says.
 //!
 //! A turn has a fixed order: signals, ended children, pipes and sockets, due timers, actions. So a check that ended in
-//! time is never called late because the loop was. The clock is read when a turn begins and when it ends, and after each
-//! prefix file, since a disk may take seconds: what is started then has all its time. Everything that is decided is
+//! time is never called late because the loop was. The clock is read when a turn begins and when it ends. Files are left to the
+//! writer process, so that no disk holds a turn. Everything that is decided is
 //! decided by the engine; the one `match` that performs its [`Action`]s is in `perform`.
 
+mod files;
 mod hear;
 mod perform;
 mod slow_turns;
@@ -13,7 +14,6 @@ mod troubles;
 mod voice;
 
 use std::collections::VecDeque;
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -21,12 +21,13 @@ use super::addresses::Watch;
 use super::bird_socket::Conversation;
 use super::instance::Instance;
 use super::job::Jobs;
+use super::maintenance;
 use super::notify::Notify;
 use super::status_socket::StatusSocket;
 use super::sys::clock;
 use super::sys::poll::{Interest, PollSet, Slot};
 use super::sys::signal::SignalFd;
-use super::{disk, maintenance};
+use super::writer::Writer;
 use crate::config::load::Source;
 use crate::config::{Config, DaemonConfig, Level};
 use crate::engine::Engine;
@@ -34,9 +35,10 @@ use crate::engine::notice::{Notice, What};
 use crate::engine::snapshot::HostCounters;
 use crate::engine::vocab::{Event, JobId};
 use crate::render::bird_reply::ReplyReader;
-use crate::render::{metrics, status, table};
+use crate::render::{status, table};
 use crate::sorted::Map;
 use crate::time::{Mono, Now};
+use files::Files;
 use slow_turns::SlowTurns;
 use troubles::Troubles;
 use voice::Voice;
@@ -49,6 +51,9 @@ const ADDRESSES_RETRY: Duration = Duration::from_secs(1);
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Between two looks at everything while the kernel refuses to wait for us.
 const BLIND_PAUSE: Duration = Duration::from_millis(10);
+/// What the last metrics, the last lines and the pidfile may take after the end: with what the engine allows itself it is
+/// a second.
+const LEAVE_LIMIT: Duration = Duration::from_millis(400);
 /// The job that looks the log server up; the engine counts its own jobs from 1.
 const RESOLVER: JobId = JobId(u64::MAX);
 
@@ -88,8 +93,8 @@ pub struct Reactor {
     notify: Notify,
     watchdog_at: Option<Mono>,
     voice: Voice,
-    /// The last prefix file, for its memory.
-    prefix_text: String,
+    writer: Writer,
+    files: Files,
     /// What the engine has to say of this turn.
     unsaid: Vec<(Level, Notice)>,
     instance: Instance,
@@ -179,6 +184,7 @@ impl Reactor {
         for talk in &mut self.talks {
             talk.slot = set.add(talk.conversation.fd(), Interest::Read);
         }
+        self.writer.fill(set);
         Slots {
             signals,
             addresses,
@@ -199,6 +205,8 @@ impl Reactor {
             self.addresses_retry,
             self.watchdog_at,
             self.resolver_until,
+            self.writer.next_deadline(),
+            self.files.next_deadline(),
         ];
         all.into_iter().flatten().min()
     }
@@ -210,6 +218,7 @@ impl Reactor {
         }
         self.jobs.read(set);
         self.hear_bird(set);
+        self.writer.ready(set, self.now.mono);
         if set.ready(slots.addresses) {
             let result = self.addresses.readable();
             self.take_addresses(result);
@@ -222,6 +231,7 @@ impl Reactor {
             self.answer_status();
         }
         self.do_what_is_due();
+        self.settle_files();
         self.work_off();
     }
 
@@ -257,6 +267,9 @@ impl Reactor {
         if is_due(self.voice.next_deadline()) {
             self.voice.tick(now);
         }
+        if is_due(self.writer.next_deadline()) {
+            self.writer.tick(now);
+        }
         if is_due(self.engine.next_deadline(now)) {
             self.events.push_back(Event::Due);
         }
@@ -275,6 +288,7 @@ impl Reactor {
         loop {
             let actions = self.engine.finish_turn(self.now.mono);
             self.perform(actions);
+            self.settle_files();
             if self.events.is_empty() || self.done {
                 break;
             }
@@ -284,6 +298,7 @@ impl Reactor {
             self.voice.say(self.now, level, &notice);
         }
         self.tell_news();
+        self.voice.flush(self.now.mono, &mut self.writer);
         if let Some((host, port)) = self.voice.needs_resolution(self.now.mono) {
             self.resolve(&host, port);
         }
@@ -341,41 +356,25 @@ impl Reactor {
         }
     }
 
-    fn write_metrics(&mut self, alive: bool) {
-        let Some(config) = &self.daemon.metrics else {
-            return;
-        };
-        self.handled.files += 1;
-        let path = config.directory.join(METRICS_FILE);
-        let (snapshot, counters) = (self.engine.snapshot(), self.count());
-        let when = (self.now, alive);
-        let written = disk::replace_fast(&path, &mut |file| {
-            metrics::metrics(&snapshot, &counters, when, &mut |piece| {
-                file.write_all(piece)
-            })
-        });
-        match written {
-            Ok(()) => self.troubles.metrics.works(self.now.mono),
-            Err(error) => {
-                self.counters.metrics_failures += 1;
-                self.troubles
-                    .metrics
-                    .failed(self.now.mono, || error.to_string());
-            }
-        }
-    }
-
-    /// The orderly end: what the others read says that nobody is there any more.
+    /// The orderly end: what the others read says that nobody is there any more. A disk that does not answer is given up.
     fn leave(mut self) -> ExitCode {
-        self.write_metrics(false);
-        self.tell_news();
-        drop(self.jobs);
-        if let Err(cause) = self.instance.release(self.bird_knows) {
-            super::log::say(&format!("anycast-healthchecker: {cause}"));
+        let until = self.now.mono + LEAVE_LIMIT;
+        self.want_metrics(false);
+        self.settle_files();
+        if let Some(path) = self.instance.take_pidfile() {
+            self.want_pidfile_removed(path);
         }
+        loop {
+            self.settle_files();
+            self.tell_news();
+            self.voice.flush(self.now.mono, &mut self.writer);
+            if self.files_are_done() || self.now.mono >= until {
+                break;
+            }
+            self.writer.wait(until);
+            self.now = clock::now();
+        }
+        self.writer.close(until);
         ExitCode::SUCCESS
     }
 }
-
-/// The name that the reference gives it.
-const METRICS_FILE: &str = "anycast_healthchecker.prom";

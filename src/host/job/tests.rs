@@ -81,7 +81,7 @@ fn finish(jobs: &mut Jobs) -> Vec<Finished> {
         set.clear();
         jobs.poll(&mut set);
         set.wait(Some(Duration::from_millis(5))).unwrap();
-        jobs.reap(&mut finished);
+        jobs.reap(&mut finished, &mut Vec::new());
         jobs.read(&set);
     }
     finished
@@ -167,7 +167,7 @@ fn what_was_written_just_before_the_end_is_kept() {
         let started = Instant::now();
         while finished.is_empty() {
             assert!(started.elapsed() < PATIENCE);
-            jobs.reap(&mut finished);
+            jobs.reap(&mut finished, &mut Vec::new());
         }
         let captured = &finished[0].output.stdout;
         assert_eq!(captured.bytes.len() as u64 + captured.dropped, 65536);

@@ -17,6 +17,7 @@ impl Reactor {
         if let Some(signal) = signals.stop {
             self.notify.stopping(self.now.mono);
             self.stopping = true;
+            self.files.forget_reload();
             self.events.push_back(Event::Stop { signal });
         }
         // Of a daemon that is stopping the prefix files stay where they are, and systemd hears no READY=1 again.
@@ -33,8 +34,11 @@ impl Reactor {
     }
 
     pub(super) fn reap(&mut self) {
-        let mut finished = Vec::new();
-        self.jobs.reap(&mut finished);
+        let (mut finished, mut others) = (Vec::new(), Vec::new());
+        self.jobs.reap(&mut finished, &mut others);
+        for pid in others {
+            self.writer.reaped(pid, self.now.mono);
+        }
         self.handled.ended += finished.len();
         for Finished { job, ended, output } in finished {
             let event = match self.errands.remove(&job) {

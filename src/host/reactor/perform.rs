@@ -2,24 +2,14 @@
 
 use std::rc::Rc;
 
-use ipnetwork::IpNetwork;
-
 use super::{Errand, RESOLVE_TIMEOUT, RESOLVER, Reactor, Talk};
-use crate::config::{CommandLine, Family, ServiceConfig, Via};
+use crate::config::{CommandLine, ServiceConfig, Via};
 use crate::engine::notice::What;
 use crate::engine::vocab::{Action, Event, JobId, Refusal, StartFailure};
 use crate::host::bird_socket::Conversation;
 use crate::host::job::Command;
-use crate::host::sys::clock;
 use crate::host::sys::poll::Slot;
-use crate::host::{disk, sys};
 use crate::render::bird_reply::ReplyReader;
-use crate::render::prefix_list;
-use crate::sorted::Set;
-
-/// What the text of a prefix file may take between two of them, 2,000 prefixes: fresh memory for each costs more time
-/// than to write the text. Beyond that the memory counts.
-const PREFIX_TEXT_KEPT: usize = 64 * 1024;
 
 impl Reactor {
     /// Does what the engine asks for, in its order; what comes of it at once waits as an event. What is to be said waits for
@@ -46,21 +36,10 @@ impl Reactor {
                     family,
                     prefixes,
                 } => {
-                    let outcome = self.write_prefix_file(family, &prefixes);
-                    self.now = clock::now();
-                    self.events.push_back(Event::FileWritten {
-                        write,
-                        family,
-                        outcome,
-                    });
+                    self.want_prefix_file(write, family, prefixes);
                 }
-                Action::LookAtFile { family } => {
-                    if let Some(config) = &self.daemon.families[family.index()] {
-                        let file = super::start::find_file(family, config);
-                        self.events.push_back(Event::FileFound { family, file });
-                    }
-                }
-                Action::WriteMetrics => self.write_metrics(true),
+                Action::LookAtFile { family } => self.want_look(family),
+                Action::WriteMetrics => self.want_metrics(true),
                 Action::Say(notice) => {
                     self.status_changed |= matches!(
                         notice.what,
@@ -144,36 +123,6 @@ impl Reactor {
             self.events
                 .push_back(Event::JobNotKilled { job, pid, cause });
         }
-    }
-
-    fn write_prefix_file(
-        &mut self,
-        family: Family,
-        prefixes: &Set<IpNetwork>,
-    ) -> Result<(), String> {
-        let Some(config) = &self.daemon.families[family.index()] else {
-            return Ok(());
-        };
-        self.handled.files += 1;
-        if let Some(keep) = config.history {
-            match disk::archive(&config.prefix_file, keep, self.now.wall) {
-                Ok(()) => self.troubles.history.works(self.now.mono),
-                Err(error) => {
-                    self.counters.history_failures += 1;
-                    self.troubles
-                        .history
-                        .failed(self.now.mono, || error.to_string());
-                }
-            }
-        }
-        let stamp = clock::local_calendar(self.now.wall);
-        let text = &mut self.prefix_text;
-        prefix_list::write(text, config, prefixes, &stamp, std::process::id());
-        let written = disk::replace(&config.prefix_file, text.as_bytes());
-        if text.capacity() > PREFIX_TEXT_KEPT {
-            *text = String::new();
-        }
-        written.map_err(|error| sys::cause(&error))
     }
 
     /// Has a child look the log server up: the resolver may wait for minutes, and this process never does.

@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
 
+use super::files::{self, Files};
 use super::slow_turns::SlowTurns;
 use super::troubles::Troubles;
 use super::voice::{self, Voice};
-use super::{Config, DaemonConfig, Event, Handled, HostCounters, Reactor, Source};
+use super::{Config, Event, Handled, HostCounters, Reactor, Source};
 use crate::config::load::{Loaded, load};
-use crate::config::{Complaint, Family, FamilyConfig, Level, LogConfig, Severity};
+use crate::config::{Complaint, Level, LogConfig, Severity};
 use crate::engine::Engine;
-use crate::engine::vocab::{Addresses, FoundFile, Repair, World};
+use crate::engine::vocab::{Addresses, FoundFile, World};
 use crate::host::addresses::{Change, Watch};
 use crate::host::instance::Instance;
 use crate::host::job::Jobs;
@@ -20,16 +21,14 @@ use crate::host::log::{self, Form};
 use crate::host::notify::Notify;
 use crate::host::status_socket::StatusSocket;
 use crate::host::sys::{clock, limits, signal};
-use crate::host::{disk, maintenance, probe, sys};
-use crate::render::prefix_list;
+use crate::host::writer::Writer;
+use crate::host::{maintenance, probe, sys};
 use crate::render::record::Record;
 use crate::sorted::Set;
-use crate::time::{Mono, Now};
+use crate::time::Now;
 
 /// The hidden one-shot that resolves the name of the log server for the daemon.
 pub const RESOLVE_OPTION: &str = "--resolve-log-server";
-/// A prefix file has some 20 bytes a prefix; what is longer was not written by us.
-const PREFIX_FILE_MAX: usize = 16 * 1024 * 1024;
 /// Descriptors beside those of the checks: standard ones, signals, netlink, inotify, sockets, files, clients, and the
 /// writing ends that are held of the first checks' pipes.
 const OWN_DESCRIPTORS: u64 = 96;
@@ -93,12 +92,13 @@ fn prepare(source: Source, config: Config, warnings: Vec<Complaint>) -> Result<R
     let jobs = Jobs::new().map_err(|error| failed("prepare to start checks", &error))?;
     let addresses =
         Watch::open().map_err(|error| failed("ask the kernel for addresses", &error))?;
-    let now = clock::now();
+    let mut writer = Writer::new();
     hook_panics(&daemon.log);
+    let files = files::find_files(&mut writer, &config);
+    let now = clock::now();
     let voice = Voice::new(&daemon.log, &config.services, now.mono);
     let maintenance = maintenance::Watch::new(maintenance_files(&config), now.mono);
-    sweep(&daemon);
-    let world = world(config, warnings, addresses.addresses(), &maintenance);
+    let world = world(config, warnings, addresses.addresses(), &maintenance, files);
     let (engine, actions) = Engine::start(now.mono, world, seed(), instance.bird_may_not_know());
     let notify = Notify::from_env();
     let watchdog_at = notify
@@ -121,7 +121,8 @@ fn prepare(source: Source, config: Config, warnings: Vec<Complaint>) -> Result<R
         notify,
         watchdog_at,
         voice,
-        prefix_text: String::new(),
+        writer,
+        files: Files::default(),
         unsaid: Vec::new(),
         instance,
         counters: HostCounters::default(),
@@ -156,14 +157,6 @@ fn hook_panics(config: &LogConfig) {
             log::hook_panics(move |text| datagram(text, form));
         }
         None => log::hook_panics(|text| text.to_string()),
-    }
-}
-
-/// Removes what a killed predecessor left half written.
-fn sweep(daemon: &DaemonConfig) {
-    for family in daemon.families.iter().flatten() {
-        // What can't be swept is in nobody's way.
-        let _ = disk::sweep(&family.prefix_file);
     }
 }
 
@@ -204,29 +197,14 @@ fn world(
     warnings: Vec<Complaint>,
     addresses: Rc<Addresses>,
     maintenance: &maintenance::Watch,
+    files: [FoundFile; 2],
 ) -> World {
-    let found = |family: Family| match &config.daemon.families[family.index()] {
-        Some(settings) => find_file(family, settings),
-        None => FoundFile::default(),
-    };
     World {
-        files: Family::ALL.map(found),
+        files,
         config,
         warnings,
         addresses,
         maintenance: maintenance.present(),
-    }
-}
-
-pub(super) fn find_file(family: Family, settings: &FamilyConfig) -> FoundFile {
-    let repair = |repair| FoundFile {
-        prefixes: Set::new(),
-        repair: Some(repair),
-    };
-    match disk::read_bounded(&settings.prefix_file, PREFIX_FILE_MAX) {
-        Ok(text) => prefix_list::read(&text, family, &settings.variable, &settings.dummy),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => repair(Repair::Missing),
-        Err(error) => repair(Repair::Unreadable(sys::cause(&error))),
     }
 }
 
@@ -248,18 +226,28 @@ impl Reactor {
             config, complaints, ..
         } = loaded;
         match config {
-            Some(config) => self.take_over(config, warnings(complaints), now.mono),
+            Some(config) => {
+                self.want_reload(config, warnings(complaints));
+                self.settle_files();
+            }
             None => {
                 let log = self.daemon.log.clone();
                 self.voice.reopen(&log, now.mono);
                 self.events.push_back(Event::ReloadRefused(complaints));
+                self.work_off();
+                self.notify.ready(clock::now().mono);
             }
         }
-        self.work_off();
-        self.notify.ready(clock::now().mono);
     }
 
-    fn take_over(&mut self, config: Config, warnings: Vec<Complaint>, now: Mono) {
+    /// The second half of a reload: what stands in the prefix files is known.
+    pub(super) fn take_over(
+        &mut self,
+        config: Config,
+        warnings: Vec<Complaint>,
+        files: [FoundFile; 2],
+    ) {
+        let now = self.now.mono;
         match raise_descriptors(&config) {
             Ok(()) => self.troubles.descriptors.works(now),
             Err(cause) => self.troubles.descriptors.failed(now, || cause),
@@ -277,7 +265,9 @@ impl Reactor {
         // It was taken at the start and is held for life.
         daemon.pidfile = self.daemon.pidfile.clone();
         self.daemon = daemon;
-        let world = world(config, warnings, addresses, &self.maintenance);
+        let world = world(config, warnings, addresses, &self.maintenance, files);
         self.events.push_back(Event::Reload(Box::new(world)));
+        self.work_off();
+        self.notify.ready(clock::now().mono);
     }
 }

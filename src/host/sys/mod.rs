@@ -21,6 +21,7 @@ pub mod signal;
 pub mod socket;
 pub mod terminal;
 pub mod trial;
+pub mod writer;
 
 use std::io;
 
