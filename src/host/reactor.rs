@@ -362,7 +362,7 @@ impl Reactor {
         self.want_metrics(false);
         self.settle_files();
         if let Some(path) = self.instance.take_pidfile() {
-            self.want_pidfile_removed(path);
+            self.want_pidfile_removed(&path);
         }
         loop {
             self.settle_files();

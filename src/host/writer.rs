@@ -208,10 +208,7 @@ impl Writer {
                     }),
                     Err(error) => {
                         for lane in self.pool.not_started(id, now) {
-                            self.waiting.retain(|(other, _)| *other != lane);
-                            let words =
-                                format!("cannot start the writer process: {}", cause(&error));
-                            self.fail(lane, ErrorKind::Interrupted, words);
+                            self.do_without(lane, &error);
                         }
                     }
                 },
@@ -236,6 +233,28 @@ impl Writer {
                     }
                     self.fail(lane, ErrorKind::TimedOut, NO_ANSWER.to_string());
                 }
+            }
+        }
+    }
+
+    /// There is no process to do it. A withdrawal is worth the risk that its disk hangs as well.
+    fn do_without(&mut self, lane: Lane, error: &io::Error) {
+        let Some(place) = self.waiting.iter().position(|(other, _)| *other == lane) else {
+            return;
+        };
+        let (_, frame) = self.waiting.swap_remove(place);
+        let request = match lane {
+            Lane::Prefixes(_) | Lane::Pidfile => frame.split_first_chunk::<{ wire::HEAD }>(),
+            _ => None,
+        };
+        match request.and_then(|([kind, ..], content)| Request::decode(*kind, content)) {
+            Some(request) => {
+                let reply = serve::Files::default().perform(&request);
+                self.done.push(Done { lane, reply });
+            }
+            None => {
+                let words = format!("cannot start the writer process: {}", cause(error));
+                self.fail(lane, ErrorKind::Other, words);
             }
         }
     }

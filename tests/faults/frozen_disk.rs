@@ -50,15 +50,6 @@ fn lab_on(parts: &[&str], settings: &[(&str, &str)]) -> (Lab, FrozenDisk) {
     (lab, disk)
 }
 
-/// The writer processes of a daemon.
-fn writers(daemon: &Daemon) -> Vec<u32> {
-    let is_writer = |pid: &u32| {
-        let words = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        words.contains("--write-files-for")
-    };
-    daemon.children().into_iter().filter(is_writer).collect()
-}
-
 fn said(lab: &Lab, daemon: &Daemon, words: &str) -> bool {
     let lines = [daemon.out.all(), daemon.err.all()].concat();
     let log = ["disk/log", "4/log"].map(|log| lab.read(log)).concat();
@@ -107,7 +98,7 @@ fn goes_on(parts: &[&str]) {
     wait_until("the trouble is told", || said(&lab, &daemon, NO_ANSWER));
     assert!(frozen.elapsed() > Duration::from_secs(5));
     assert_eq!(settled(0), !hangs);
-    let stuck = writers(&daemon).len();
+    let stuck = daemon.writers().len();
     assert!(stuck <= parts.len() + 1, "{stuck} writer processes");
     if hangs {
         // What changes again meanwhile is what counts in the end, and not what hangs.
@@ -121,7 +112,7 @@ fn goes_on(parts: &[&str]) {
     wait_until("the file is as the checks ask for", || {
         lab.announced("4").is_empty() && bird.exports("4").is_empty() && settled(0)
     });
-    wait_until("one process is left", || writers(&daemon).len() == 1);
+    wait_until("one process is left", || daemon.writers().len() == 1);
     lab.answer("web4", 0);
     bird.wait_exports("4", &["10.1.0.1/32"]);
     if parts.contains(&"log") {
@@ -215,7 +206,7 @@ fn a_writer_that_is_killed_or_stopped_is_replaced() {
     let mut daemon = Daemon::start(&lab);
     bird.wait_exports("4", &["10.1.0.1/32"]);
     for round in 0..4 {
-        let [writer] = writers(&daemon)[..] else {
+        let [writer] = daemon.writers()[..] else {
             panic!("one writer process");
         };
         // What ends the other processes of the unit, or of the terminal, is not for it.
@@ -234,8 +225,37 @@ fn a_writer_that_is_killed_or_stopped_is_replaced() {
         };
         lab.answer("web", answer);
         bird.wait_exports("4", wanted);
-        wait_until("one is left", || writers(&daemon).len() == 1);
+        wait_until("one is left", || daemon.writers().len() == 1);
     }
     assert!(said(&lab, &daemon, NO_ANSWER), "the one that was stopped");
     daemon.stop();
+}
+
+#[test]
+fn a_frozen_disk_under_standard_output_and_error_holds_up_nothing() {
+    let (lab, mut disk) = lab_on(&[], &[]);
+    let bird = FakeBird::install(&lab);
+    let out = fs::File::create(lab.path("disk/out")).expect("a file");
+    let mut command = daemon_command(&lab);
+    command.stdout(out.try_clone().expect("a copy")).stderr(out);
+    let mut daemon = command.spawn().expect("the program");
+    bird.wait_exports("4", &["10.1.0.1/32"]);
+    wait_until("its log is there", || {
+        lab.read("disk/out").contains("web4        unknown -> up")
+    });
+    disk.freeze();
+    for status in [1, 0, 1] {
+        lab.answer("web4", status);
+        let announced = usize::from(status == 0);
+        wait_within("BIRD has what the check asks for", SOON, || {
+            bird.exports("4").len() == announced
+        });
+    }
+    disk.thaw();
+    wait_until("what waited is there", || {
+        lab.read("disk/out").contains("web4        up -> down")
+    });
+    sys::kill(daemon.id(), libc::SIGTERM).expect("it is there");
+    assert!(daemon.wait().expect("its end").success());
+    assert!(lab.read("disk/out").contains("stopped after"));
 }

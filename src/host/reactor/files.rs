@@ -5,7 +5,7 @@
 //! longer. A reload goes on when both prefix files have been read.
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 use ipnetwork::IpNetwork;
@@ -13,9 +13,7 @@ use ipnetwork::IpNetwork;
 use super::Reactor;
 use crate::config::{Complaint, Config, Family, FamilyConfig};
 use crate::engine::vocab::{Event, FoundFile, Repair, WriteId};
-use crate::host::instance;
 use crate::host::sys::clock;
-use crate::host::sys::process::Pid;
 use crate::host::writer::{Done, Lane, NO_ANSWER, PATIENCE, Reply, Request, Writer};
 use crate::render::{metrics, prefix_list};
 use crate::sorted::Set;
@@ -38,8 +36,6 @@ pub struct Files {
     reload: Option<Reload>,
     /// Counts reloads, so that what was read for one is not taken for another.
     reloads: u32,
-    /// To be removed.
-    pidfile: Option<PathBuf>,
     /// The last prefix file, for its memory.
     text: String,
 }
@@ -385,7 +381,12 @@ impl Reactor {
                 Ok(_) => self.troubles.metrics.works(now),
                 Err((_, cause)) => self.metrics_failed(cause),
             },
-            Lane::Pidfile => self.pidfile_removed(reply),
+            Lane::Pidfile => {
+                if let Err((_, cause)) = reply {
+                    self.voice
+                        .say_on_stderr(&format!("anycast-healthchecker: {cause}"));
+                }
+            }
         }
     }
 
@@ -446,35 +447,14 @@ impl Reactor {
         });
     }
 
-    fn pidfile_removed(&mut self, reply: Reply) {
-        let Some(path) = self.files.pidfile.take() else {
-            return;
-        };
-        let failed = match reply {
-            Ok(_) => None,
-            // There is no writer process, so it is either this one or none.
-            Err((ErrorKind::Interrupted, _)) => self.remove_pidfile_here(&path).err(),
-            Err((_, cause)) => Some(cause),
-        };
-        if let Some(cause) = failed {
-            self.voice
-                .say_on_stderr(&format!("anycast-healthchecker: {cause}"));
-        }
-    }
-
-    fn remove_pidfile_here(&self, path: &Path) -> Result<(), String> {
-        instance::remove_pidfile(path, Some(Pid::own()), self.bird_knows)
-    }
-
     /// Has the pidfile removed: the last thing that is wanted.
-    pub(super) fn want_pidfile_removed(&mut self, path: PathBuf) {
+    pub(super) fn want_pidfile_removed(&mut self, path: &Path) {
         let request = Request::RemovePidfile {
-            path: &path,
+            path,
             pid: std::process::id(),
             bird_knows: self.bird_knows,
         };
         self.writer.submit(self.now.mono, Lane::Pidfile, &request);
-        self.files.pidfile = Some(path);
     }
 }
 
