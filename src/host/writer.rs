@@ -9,6 +9,7 @@ mod pool;
 mod serve;
 mod wire;
 
+use std::env;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
@@ -356,7 +357,9 @@ impl Writer {
             Some(copy) => copy.map(Stdio::from),
             None => Ok(Stdio::null()),
         };
-        let mut command = Command::new("/proc/self/exe");
+        // By its name where it still has that, since an emulator or valgrind stands behind the link.
+        let program = env::current_exe().ok().filter(|path| path.exists());
+        let mut command = Command::new(program.unwrap_or_else(|| "/proc/self/exe".into()));
         command
             .arg0(env!("CARGO_PKG_NAME"))
             .arg(OPTION)
