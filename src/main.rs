@@ -19,10 +19,10 @@ use cli::Command;
 use host::withdraw::{self, When};
 
 fn main() -> ExitCode {
-    host::prepare();
     if let Some(code) = host::hidden_mode(std::env::args_os()) {
         return code;
     }
+    host::prepare();
     match cli::parse(std::env::args_os().skip(1)) {
         Err(error) => oneshot::usage(&error),
         Ok(Command::Help) => oneshot::help(),

@@ -6,6 +6,8 @@
 
 mod support;
 
+#[path = "faults/frozen_disk.rs"]
+mod frozen_disk;
 #[path = "faults/full_disk.rs"]
 mod full_disk;
 #[path = "faults/hostile.rs"]

@@ -4,7 +4,7 @@
 //! A reader sees the old content or the new one, and after [`replace_prefix_file`] so does a reboot. Mode, owner, access
 //! control lists and extended attributes are kept, a symbolic link stays and its target is replaced, a new file can be
 //! read by everybody. A temporary file has a name that neither BIRD (`*.conf`) nor a collector of metrics (`*.prom`)
-//! takes in, and is gone after a failure; [`prepare`] removes those that a killed predecessor left. Errors say what was
+//! takes in, and is gone after a failure; [`sweep`] removes those that a killed predecessor left. Errors say what was
 //! to be done.
 
 mod attributes;
@@ -20,8 +20,9 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::sys::{self, files, process};
+use crate::time::Wall;
 
-pub use self::prefix_file::{PREFIX_FILE_MAX, replace_prefix_file};
+pub use self::prefix_file::{Outcome, PREFIX_FILE_MAX, replace_prefix_file};
 
 /// Symbolic links followed one after the other: the kernel's own limit.
 const LINKS_MAX: usize = 40;
@@ -188,12 +189,14 @@ fn hidden_name(target: &Path, ending: &str) -> PathBuf {
     target.with_file_name(OsString::from_vec(name))
 }
 
-/// Makes ready what [`replace_prefix_file`] needs: removes the temporary files that killed predecessors left for `path`,
-/// and reserves room for a withdrawal. To be called by the only instance.
-pub fn prepare(path: &Path) -> io::Result<()> {
-    // What can't be swept is in nobody's way.
-    let _ = sweep(path);
+/// Reserves room for a withdrawal beside the prefix file at `path`.
+pub fn reserve(path: &Path) -> io::Result<()> {
     reserve::make(&resolve(path)?)
+}
+
+/// Adds what a prefix file held to its history, of which the `keep` newest copies stay.
+pub fn archive(path: &Path, content: &[u8], keep: u32, now: Wall) -> io::Result<()> {
+    history::archive(&resolve(path)?, content, keep, now)
 }
 
 /// Removes the temporary files that killed predecessors left for `path`; returns how many.

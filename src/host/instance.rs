@@ -65,45 +65,44 @@ impl Instance {
         self.bird_may_not_know
     }
 
-    /// Removes the pidfile, unless it has become somebody else's, and gives up the lock. If BIRD does not know all, a
-    /// mark beside it tells the next daemon.
-    pub fn release(mut self, bird_knows: bool) -> Result<(), String> {
-        self.remove_pidfile(bird_knows)
+    /// The pidfile, which is left to the caller to [remove](remove_pidfile).
+    pub fn take_pidfile(&mut self) -> Option<PathBuf> {
+        self.pidfile.take()
     }
+}
 
-    fn remove_pidfile(&mut self, bird_knows: bool) -> Result<(), String> {
-        let Some(path) = self.pidfile.take() else {
-            return Ok(());
-        };
-        match read_pid(&path) {
-            Ok(Some(pid)) if pid == Pid::own() => {}
-            Ok(_) => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error.to_string()),
-        }
-        if !bird_knows {
-            // Without it the next change of the file brings BIRD up to date, as ever.
-            let _ = disk::replace_here(&mark(&path), b"");
-        }
-        match fs::remove_file(&path) {
-            Ok(()) => Ok(()),
-            // In a directory that is not ours it can be emptied, which makes it stale as well.
-            Err(error) => write_in_place(&path, b"").map_err(|_| {
-                format!(
-                    "cannot remove the pidfile {}: {}",
-                    shown(&path),
-                    sys::cause(&error)
-                )
-            }),
-        }
+/// Removes the pidfile of the process `owner`, unless it has become somebody else's. If BIRD does not know all, a mark beside
+/// it tells the next daemon; if that cannot be made, the pidfile stays and says the same.
+pub fn remove_pidfile(path: &Path, owner: Option<Pid>, bird_knows: bool) -> Result<(), String> {
+    match read_pid(path) {
+        Ok(pid) if pid.is_some() && pid == owner => {}
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error.to_string()),
+    }
+    if !bird_knows {
+        disk::replace_here(&mark(path), b"").map_err(|error| error.to_string())?;
+    }
+    match fs::remove_file(path) {
+        Ok(()) => Ok(()),
+        // In a directory that is not ours it can be emptied, which makes it stale as well.
+        Err(error) => write_in_place(path, b"").map_err(|_| {
+            format!(
+                "cannot remove the pidfile {}: {}",
+                shown(path),
+                sys::cause(&error)
+            )
+        }),
     }
 }
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        // Nobody is left to be told; `release` is there for who wants to know.
-        // What the predecessor has left undone is still to do if the start fails.
-        let _ = self.remove_pidfile(!self.bird_may_not_know);
+        // A start that has failed. What the predecessor has left undone is still to do.
+        if let Some(path) = &self.pidfile {
+            // Nobody is left to be told.
+            let _ = remove_pidfile(path, Some(Pid::own()), !self.bird_may_not_know);
+        }
     }
 }
 

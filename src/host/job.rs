@@ -42,8 +42,8 @@ pub struct Command<'a> {
     pub argument: Option<&'a str>,
     /// Whose name and prefixes the environment tells.
     pub service: Option<&'a ServiceConfig>,
-    /// Its standard input, if not `/dev/null`. What it prints then goes to our stderr and is not captured.
-    pub stdin: Option<BorrowedFd<'a>>,
+    /// Its standard input, output and error. `None`: `/dev/null`, and what it prints is captured.
+    pub stdio: Option<[BorrowedFd<'a>; 3]>,
 }
 
 /// A job that is over.
@@ -162,7 +162,7 @@ impl Jobs {
             writers: None,
             failure: None,
         };
-        let writers = match command.stdin {
+        let writers = match command.stdio {
             Some(_) => None,
             None => {
                 let (stdout, stdout_of_child) = process::output_pipe().map_err(|e| no_pipe(&e))?;
@@ -173,7 +173,7 @@ impl Jobs {
             }
         };
         let run = self.last_run + 1;
-        let asked = self.ask(run, command.stdin, writers.as_ref());
+        let asked = self.ask(run, command.stdio, writers.as_ref());
         match asked {
             Ok(()) => self.last_run = run,
             Err(error) => return Err(not_started(&running.program, &error, false)),
@@ -229,21 +229,19 @@ impl Jobs {
     fn ask(
         &mut self,
         run: u64,
-        stdin: Option<BorrowedFd>,
+        stdio: Option<[BorrowedFd; 3]>,
         writers: Option<&[OwnedFd; 2]>,
     ) -> io::Result<()> {
         let starter = match &mut self.starter {
             Some(starter) => starter,
             none => none.insert(Starter::launch(&self.environment, self.files)?),
         };
-        let ours = io::stderr();
-        let outputs = match writers {
-            Some([stdout, stderr]) => [stdout.as_fd(), stderr.as_fd()],
-            None => [ours.as_fd(), ours.as_fd()],
-        };
-        match stdin {
-            Some(stdin) => starter.ask(run, &self.request, &[stdin, outputs[0], outputs[1]]),
-            None => starter.ask(run, &self.request, &outputs),
+        match (stdio, writers) {
+            (Some(stdio), _) => starter.ask(run, &self.request, &stdio),
+            (None, Some([stdout, stderr])) => {
+                starter.ask(run, &self.request, &[stdout.as_fd(), stderr.as_fd()])
+            }
+            (None, None) => starter.ask(run, &self.request, &[]),
         }
     }
 

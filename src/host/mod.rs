@@ -28,11 +28,12 @@ pub mod sys;
 mod test_dir;
 pub mod trial;
 pub mod withdraw;
+pub mod writer;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-/// Puts signals in order, whoever started us. First of all, in every mode.
+/// Puts signals in order, whoever started us. First of all, in every mode that has a name.
 pub fn prepare() {
     if let Err(error) = sys::signal::prepare() {
         log::say(&format!(
@@ -42,12 +43,13 @@ pub fn prepare() {
     }
 }
 
-/// What the program starts itself for, and nobody else should: looking up the log server, reading the configuration, and
-/// withdrawing.
+/// What the program starts itself for, and nobody else should: looking up the log server, reading the configuration,
+/// writing files and withdrawing. A writer puts its signals in order by itself.
 pub fn hidden_mode(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let words: Vec<OsString> = arguments.into_iter().skip(1).collect();
     match &words[..] {
         [option, host, port] if option == reactor::RESOLVE_OPTION => {
+            prepare();
             let port = port.to_str().and_then(|port| port.parse().ok());
             Some(log::resolve_main(
                 &host.to_string_lossy(),
@@ -55,10 +57,18 @@ pub fn hidden_mode(arguments: impl IntoIterator<Item = OsString>) -> Option<Exit
             ))
         }
         [option, file, dir, service_file] if option == reading::READ_OPTION => {
+            prepare();
             let source = reading::child_source([file, dir, service_file]);
             Some(reading::child_main(&source))
         }
-        [option, rest @ ..] if option == withdraw::OPTION => Some(withdraw::main(rest)),
+        [option, rest @ ..] if option == withdraw::OPTION => {
+            prepare();
+            Some(withdraw::main(rest))
+        }
+        [option, parent] if option == writer::OPTION => {
+            let parent = parent.to_str().and_then(|parent| parent.parse().ok());
+            Some(writer::main(parent.unwrap_or(0)))
+        }
         _ => None,
     }
 }

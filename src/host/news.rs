@@ -68,9 +68,9 @@ impl Health {
         }
     }
 
-    /// One more item is gone for good.
-    pub fn lost_one(&mut self) {
-        self.lost = self.lost.saturating_add(1);
+    /// So many more items are gone for good.
+    pub fn lost(&mut self, count: u64) {
+        self.lost = self.lost.saturating_add(count);
     }
 
     pub fn works(&mut self, now: Mono) {
@@ -204,9 +204,9 @@ mod tests {
         health.works(at(1));
         assert!(health.take_news().is_empty());
         health.failed(at(1), || "a".into());
-        health.lost_one();
+        health.lost(1);
         health.failed(at(2), || "b".into());
-        health.lost_one();
+        health.lost(1);
         assert_eq!(health.trouble.as_deref(), Some("a"));
         let news = health.take_news();
         assert_eq!(news.len(), 1);

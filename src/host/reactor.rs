@@ -2,10 +2,11 @@
 //!
 //! A turn has a fixed order: signals, ended children, pipes and sockets, due timers, actions. So a check that ended in
 //! time is never called late because the loop was: nothing is due but by a reading of the clock that is older than the last
-//! look at ended children. The clock is read when a turn begins, and again before anything is started and after each
-//! prefix file: what is started then has all its time. Everything that is decided is decided by the engine; the one
-//! `match` that performs its [`Action`]s is in `perform`.
+//! look at ended children. The clock is read when a turn begins, and again before anything is started: what is started then
+//! has all its time. Files are left to the writer process, so that no disk holds a turn. Everything that is decided is
+//! decided by the engine; the one `match` that performs its [`Action`]s is in `perform`.
 
+mod files;
 mod hear;
 mod perform;
 mod reload;
@@ -23,13 +24,14 @@ use super::bird_socket::Conversation;
 use super::instance::Instance;
 use super::job::Jobs;
 use super::maintenance;
-use super::metrics_file::MetricsFile;
+use super::metrics_file::{MetricsFile, ToWriter};
 use super::news::Calm;
 use super::notify::Notify;
 use super::status_socket::StatusSocket;
 use super::sys::clock;
 use super::sys::poll::{Interest, PollSet, Slot};
 use super::sys::signal::SignalFd;
+use super::writer::{Lane, NO_ANSWER, Writer};
 use crate::config::load::Source;
 use crate::config::{Config, DaemonConfig, Level};
 use crate::engine::notice::{Notice, What};
@@ -40,6 +42,7 @@ use crate::render::bird_reply::ReplyReader;
 use crate::render::table;
 use crate::sorted::Map;
 use crate::time::{Mono, Now};
+use files::Files;
 use slow_turns::SlowTurns;
 use troubles::Troubles;
 use voice::Voice;
@@ -52,6 +55,9 @@ const ADDRESSES_RETRY: Duration = Duration::from_secs(1);
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Between two looks at everything while the kernel refuses to wait for us.
 const BLIND_PAUSE: Duration = Duration::from_millis(10);
+/// What the last metrics, the last lines and the pidfile may take after the end: with what the engine allows itself it is
+/// a second.
+const LEAVE_LIMIT: Duration = Duration::from_millis(300);
 /// The job that looks the log server up; the engine counts its own jobs from 1.
 const RESOLVER: JobId = JobId(u64::MAX);
 /// The job that reads the configuration.
@@ -110,8 +116,8 @@ pub struct Reactor {
     notify: Notify,
     watchdog_at: Option<Mono>,
     voice: Voice,
-    /// The last prefix file, for its memory.
-    prefix_text: String,
+    writer: Writer,
+    files: Files,
     /// What the engine has to say of this turn.
     unsaid: Vec<(Level, Notice)>,
     mission: Mission,
@@ -214,6 +220,7 @@ impl Reactor {
         for talk in &mut self.talks {
             talk.slot = set.add(talk.conversation.fd(), Interest::Read);
         }
+        self.writer.fill(set);
         Slots {
             signals,
             addresses,
@@ -229,7 +236,6 @@ impl Reactor {
             self.engine.next_deadline(now),
             self.voice.next_deadline(),
             self.status.next_deadline(now),
-            self.metrics.next_deadline(),
             self.calm.next_deadline(),
             self.notify.next_deadline(),
             self.maintenance.next_rescan(),
@@ -237,6 +243,8 @@ impl Reactor {
             self.watchdog_at,
             self.resolver_until,
             self.reading_until,
+            self.writer.next_deadline(),
+            (self.metrics).next_deadline(self.writer.stream(Lane::Metrics)),
         ];
         all.into_iter().flatten().min()
     }
@@ -251,6 +259,7 @@ impl Reactor {
         self.jobs.read(set);
         self.take_finished();
         self.hear_bird(set);
+        self.writer.ready(set, self.now.mono, &mut self.jobs);
         if set.ready(slots.addresses) {
             if let Some(addresses) = &mut self.addresses {
                 let result = addresses.readable();
@@ -265,6 +274,7 @@ impl Reactor {
             self.status.ready(self.now.mono);
         }
         self.do_what_is_due();
+        self.settle_files();
         self.work_off();
     }
 
@@ -303,6 +313,9 @@ impl Reactor {
         if is_due(self.voice.next_deadline()) {
             self.voice.tick(now);
         }
+        if is_due(self.writer.next_deadline()) {
+            self.writer.tick(now, &mut self.jobs);
+        }
         if is_due(self.engine.next_deadline(now)) {
             self.events.push_back(Event::Due);
         }
@@ -323,6 +336,7 @@ impl Reactor {
             self.now = clock::now();
             let actions = self.engine.finish_turn(self.now.mono);
             self.perform(actions);
+            self.settle_files();
             if self.events.is_empty() || self.done {
                 break;
             }
@@ -332,6 +346,8 @@ impl Reactor {
             self.voice.say(self.now, level, &notice);
         }
         self.tell_news();
+        self.voice
+            .flush(self.now.mono, &mut self.writer, &mut self.jobs);
         if let Some((host, port)) = self.voice.needs_resolution(self.now.mono) {
             self.resolve(&host, port);
         }
@@ -352,7 +368,7 @@ impl Reactor {
         news.append(&mut self.maintenance.take_news());
         news.append(&mut self.status.take_news());
         for item in self.calm.pass(self.now.mono, news) {
-            super::log::say_news(&item);
+            self.voice.say_news(&item);
             self.say(What::from(item));
         }
     }
@@ -399,65 +415,67 @@ impl Reactor {
         self.handled.documents += self.status.serve(now.mono, &clock, &mut |cursor, text| {
             cursor.next(engine, &host, who, text)
         });
-        let Some(config) = &self.daemon.metrics else {
-            return self.metrics.give_up();
+        self.make_metrics(false);
+    }
+
+    /// `last`: at once, as far as the writer takes it, and as what is said when there is no daemon any more.
+    fn make_metrics(&mut self, last: bool) {
+        let mut sink = ToWriter {
+            writer: &mut self.writer,
+            jobs: &mut self.jobs,
         };
-        let alive = matches!(self.mission, Mission::Daemon(_));
-        let written = self
-            .metrics
-            .advance(&config.directory, &clock, &mut |cursor, text| {
-                cursor.next(engine, &host, (now, alive), text)
-            });
-        if let Some(outcome) = written {
-            self.metrics_written(outcome);
+        let Some(config) = &self.daemon.metrics else {
+            return self.metrics.give_up(&mut sink, self.now.mono);
+        };
+        let clock = || clock::now().mono;
+        let alive = !last && matches!(self.mission, Mission::Daemon(_));
+        let host = HostCounters {
+            log_lines_dropped: self.voice.dropped(),
+            ..self.counters
+        };
+        let (engine, when) = (&self.engine, (self.now, alive));
+        let hung = (self.metrics).advance(
+            &config.directory,
+            &mut sink,
+            (&clock, last),
+            &mut |cursor, text| cursor.next(engine, &host, when, text),
+        );
+        if hung {
+            self.metrics_failed(NO_ANSWER.to_string());
         }
     }
 
-    fn metrics_written(&mut self, outcome: std::io::Result<()>) {
-        self.handled.files += 1;
-        match outcome {
-            Ok(()) => self.troubles.metrics.works(self.now.mono),
-            Err(error) => {
-                self.counters.metrics_failures += 1;
-                self.troubles
-                    .metrics
-                    .failed(self.now.mono, || error.to_string());
-            }
-        }
-    }
-
-    /// What they say once there is no daemon any more.
-    fn write_last_metrics(&mut self) {
-        let Some(config) = &self.daemon.metrics else {
-            return;
-        };
-        let (engine, host, when) = (&self.engine, self.count(), (self.now, false));
-        let written = self.metrics.finish(&config.directory, &mut |cursor, text| {
-            cursor.next(engine, &host, when, text)
-        });
-        self.metrics_written(written);
-    }
-
-    /// The orderly end: what the others read says that nobody is there any more.
+    /// The orderly end: what the others read says that nobody is there any more. A disk that does not answer is given up.
     fn leave(mut self) -> ExitCode {
+        let until = self.now.mono + LEAVE_LIMIT;
         let progress = self.engine.progress();
         // Whoever stopped a withdrawal did so because a daemon works again, which writes them itself.
         if matches!(self.mission, Mission::Daemon(_)) || progress != Progress::Retrying {
-            self.write_last_metrics();
+            self.metrics.want();
         }
-        self.tell_news();
-        drop(self.jobs);
-        match self.mission {
-            Mission::Daemon(instance) => {
-                if let Err(cause) = instance.release(self.clean) {
-                    super::log::say(&format!("anycast-healthchecker: {cause}"));
-                }
-                ExitCode::SUCCESS
+        if let Mission::Daemon(instance) = &mut self.mission {
+            if let Some(path) = instance.take_pidfile() {
+                self.want_pidfile_removed(&path);
             }
-            Mission::Withdrawal => match progress {
-                Progress::Done => ExitCode::SUCCESS,
-                Progress::Retrying | Progress::CommandFailed => ExitCode::FAILURE,
-            },
+        }
+        loop {
+            self.settle_files();
+            self.make_metrics(true);
+            self.tell_news();
+            self.voice
+                .flush(self.now.mono, &mut self.writer, &mut self.jobs);
+            if self.files_are_done() || self.now.mono >= until {
+                break;
+            }
+            self.writer.wait(until, &mut self.jobs);
+            self.now = clock::now();
+        }
+        self.writer.close(until, &mut self.jobs);
+        match (&self.mission, progress) {
+            (Mission::Daemon(_), _) | (Mission::Withdrawal, Progress::Done) => ExitCode::SUCCESS,
+            (Mission::Withdrawal, Progress::Retrying | Progress::CommandFailed) => {
+                ExitCode::FAILURE
+            }
         }
     }
 }

@@ -476,12 +476,7 @@ fn empty_file(family: &FamilyConfig) -> io::Result<()> {
             return Ok(());
         }
     }
-    disk::replace_prefix_file(
-        path,
-        dummy_alone(family).as_bytes(),
-        None,
-        clock::now().wall,
-    )?;
+    disk::replace_prefix_file(path, dummy_alone(family).as_bytes(), false)?;
     let path = disk::shown(path);
     let text =
         format!("emptied {path}: each prefix comes back with the first verdict on its service");

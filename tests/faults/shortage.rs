@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::lab;
 use crate::support::daemon::{Daemon, PROGRAM};
 use crate::support::fake_bird::FakeBird;
-use crate::support::{Lab, executable, wait_until};
+use crate::support::{Lab, executable, sys, wait_until};
 
 /// A user that nobody else on this machine is: the limit of processes counts by user.
 const LONELY_USER: u32 = 64_738;
@@ -50,6 +50,10 @@ fn no_more_processes_is_a_failed_check_and_a_retried_reconfiguration() {
     let mut daemon = start_lonely(&lab);
     bird.wait_exports("4", &["10.1.0.1/32"]);
     limit(&daemon, daemon.starter(), "--nproc=0:");
+    // Without a process that writes its files, and without a way to start one, the daemon does that itself.
+    for writer in daemon.writers() {
+        sys::kill(writer, libc::SIGKILL).expect("it is there");
+    }
     wait_until("the check fails", || lab.announced("4").is_empty());
     // The kernel does not say which of the two it is.
     daemon.wait_line(&["web", "126", "LimitNPROC=", "TasksMax="]);

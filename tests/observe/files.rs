@@ -178,8 +178,10 @@ fn stderr_goes_where_stderr_file_says() {
     let log = lab.path("log/daemon.log").display().to_string();
     lab.daemon(&[("log_file", &log), ("stderr_file", &file)]);
     let mut daemon = Daemon::start(&lab);
-    let leads = fs::read_link(format!("/proc/{}/fd/2", daemon.pid())).expect("fd 2");
-    assert_eq!(leads, lab.path("log/stderr"));
+    let stderr = format!("/proc/{}/fd/2", daemon.pid());
+    wait_until("stderr leads there", || {
+        fs::read_link(&stderr).expect("fd 2") == lab.path("log/stderr")
+    });
     daemon.stop();
 }
 

@@ -235,6 +235,15 @@ impl Daemon {
             .collect()
     }
 
+    /// Those children that write its files.
+    pub fn writers(&self) -> Vec<u32> {
+        let is_writer = |pid: &u32| {
+            let words = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            words.contains("--write-files-for")
+        };
+        self.children().into_iter().filter(is_writer).collect()
+    }
+
     /// A number of /proc/PID/status, such as `VmHWM` (in kB).
     pub fn status_number(&self, field: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("status");

@@ -15,6 +15,7 @@ pub mod daemon;
 pub mod executable;
 pub mod fake_bird;
 pub mod fake_socket;
+pub mod frozen_disk;
 pub mod lab;
 pub mod prefixes;
 pub mod status;

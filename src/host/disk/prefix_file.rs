@@ -4,52 +4,44 @@
 //! can't be renamed over the old one (it is mounted by itself, its directory may not be written, its access control list
 //! can't be passed on), or where even the reserve is of no use, the old file is overwritten: that needs no new block on a
 //! file system that writes in place. What is not a list of prefixes but some other part of BIRD's configuration is never
-//! touched, and what could not be understood is kept under another name. The history comes last: a copy never takes the
-//! block that a withdrawal needs.
+//! touched, and what could not be understood is kept under another name. The history is the caller's, who adds to it
+//! afterwards: a copy never takes the block that a withdrawal needs.
 
 use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{
-    Durable, existing, failed, files, history, is_full, put, read_bounded, reserve, resolve, sync,
-};
+use super::{Durable, existing, failed, files, is_full, put, read_bounded, reserve, resolve, sync};
 use crate::host::sys;
 use crate::render::prefix_list::{self, Content};
-use crate::time::Wall;
 
 /// A prefix file has some 20 bytes a prefix; what is longer was not written by us.
 pub const PREFIX_FILE_MAX: usize = 16 * 1024 * 1024;
 
 /// What is to be said of a replacement that has succeeded.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// Why the new file is not what it should be: written in place, or without something that the old one had.
     pub flaw: Option<String>,
     /// Where the old file, which nobody could have understood, is kept from now on.
     pub damaged: Option<PathBuf>,
-    /// Why the old file is not in the history.
-    pub history: Option<String>,
+    /// What the old file held, or why that is not known; if it is wanted and there was one.
+    pub old: Option<Result<Vec<u8>, String>>,
     /// Why there is no room for a withdrawal on a disk that is full.
     pub reserve: Option<String>,
 }
 
-/// Replaces the prefix file at `path`, or makes it; what is on the disk afterwards is whole, whatever happens. `keep` is
-/// the number of old versions in its history, if there is one.
-pub fn replace_prefix_file(
-    path: &Path,
-    content: &[u8],
-    keep: Option<u32>,
-    now: Wall,
-) -> io::Result<Outcome> {
+/// Replaces the prefix file at `path`, or makes it; what is on the disk afterwards is whole, whatever happens. `keep`: what
+/// it held before comes back.
+pub fn replace_prefix_file(path: &Path, content: &[u8], keep: bool) -> io::Result<Outcome> {
     let target = resolve(path)?;
     let mut outcome = Outcome::default();
     let old = match read_bounded(&target, PREFIX_FILE_MAX) {
         Ok(old) => Some(old),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => {
-            outcome.history = keep.map(|_| sys::cause(&error));
+            outcome.old = keep.then(|| Err(sys::cause(&error)));
             None
         }
     };
@@ -71,9 +63,8 @@ pub fn replace_prefix_file(
         let reserved = reserve::make(&target);
         outcome.reserve = reserved.err().map(|error| sys::cause(&error));
     }
-    if let (Some(keep), Some(old)) = (keep, &old) {
-        let archived = history::archive(&target, old, keep, now);
-        outcome.history = archived.err().map(|error| sys::cause(&error));
+    if let Some(old) = old.filter(|_| keep) {
+        outcome.old = Some(Ok(old));
     }
     Ok(outcome)
 }

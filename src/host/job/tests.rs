@@ -62,7 +62,7 @@ fn start(jobs: &mut Jobs, job: u64, list: &[&str]) -> Result<(), StartFailure> {
         words: &words,
         argument: None,
         service: None,
-        stdin: None,
+        stdio: None,
     };
     jobs.start(JobId(job), &command)
 }
@@ -362,7 +362,7 @@ fn the_environment_is_ours_without_what_is_ours_alone() {
             words: &service.check_cmd,
             argument: Some("down"),
             service: Some(&service),
-            stdin: None,
+            stdio: None,
         };
         jobs.start(JobId(1), &command).unwrap();
         let output = ends(&mut jobs).remove(0).1.stdout.bytes;

@@ -15,15 +15,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::line;
-use crate::engine::notice::Part;
-use crate::host::news::{Health, News};
 use crate::host::sys::cause;
 use crate::host::sys::log_fd;
 use crate::time::Mono;
 
 /// How long after a failure opening or rotating is tried again: soon enough for a reader, dear enough to be
 /// no load.
-const RETRY: Duration = Duration::from_secs(1);
+pub const RETRY: Duration = Duration::from_secs(1);
 /// The highest backup that is ever moved, whatever `log_backups` says, so that a rotation stays a matter of
 /// milliseconds.
 const MOST_BACKUPS: u32 = 1000;
@@ -47,7 +45,31 @@ pub struct LogFile {
     open_at: Mono,
     rotate_at: Mono,
     torn: bool,
-    health: Health,
+    /// What there is to say since the last report.
+    report: Report,
+}
+
+/// What became of lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// So many of them are gone for good.
+    pub lost: u32,
+    /// What went wrong first.
+    pub cause: Option<String>,
+    /// The last one was written, and the file is as it should be.
+    pub works: bool,
+}
+
+impl Report {
+    pub fn failed(&mut self, cause: impl FnOnce() -> String) {
+        self.cause.get_or_insert_with(cause);
+        self.works = false;
+    }
+
+    pub fn lose(&mut self, cause: impl FnOnce() -> String) {
+        self.failed(cause);
+        self.lost = self.lost.saturating_add(1);
+    }
 }
 
 #[derive(Debug)]
@@ -69,7 +91,7 @@ impl LogFile {
             open_at: now,
             rotate_at: now,
             torn: false,
-            health: Health::new(Part::LogFile(path.to_path_buf()), RETRY),
+            report: Report::default(),
         };
         file.open_if_due(now);
         file
@@ -106,18 +128,21 @@ impl LogFile {
             metadata = self.open_metadata();
         }
         let Some(metadata) = metadata else {
-            self.health.lost_one();
+            self.report.works = false;
+            self.report.lost += 1;
             return false;
         };
         let kept = self.append(now, &metadata, text);
         if !kept {
-            self.health.lost_one();
+            self.report.works = false;
+            self.report.lost += 1;
         }
         kept
     }
 
-    pub fn take_news(&mut self) -> Vec<News> {
-        self.health.take_news()
+    /// What became of the lines since the last report.
+    pub fn take_report(&mut self) -> Report {
+        std::mem::take(&mut self.report)
     }
 
     fn open_metadata(&self) -> Option<Metadata> {
@@ -137,7 +162,7 @@ impl LogFile {
             }
             Err(error) => {
                 self.open_at = now + RETRY;
-                self.health.failed(now, || cause(&error));
+                self.report.failed(|| cause(&error));
             }
         }
     }
@@ -163,7 +188,7 @@ impl LogFile {
         match line::put(&mut open.file, &mut self.torn, text, usize::MAX, |_| true) {
             Ok(()) => {
                 if rotated && !self.stale {
-                    self.health.works(now);
+                    self.report.works = true;
                 }
                 true
             }
@@ -171,7 +196,7 @@ impl LogFile {
                 if cut.written > 0 && metadata.is_file() {
                     self.take_back(size, cut.written as u64);
                 }
-                self.health.failed(now, || cause(&cut.error));
+                self.report.failed(|| cause(&cut.error));
                 false
             }
         }
@@ -212,8 +237,8 @@ impl LogFile {
                 // If the file is `.1` by now, lines go on there until the path can be opened.
                 self.stale = true;
                 self.open_at = now + RETRY;
-                self.health
-                    .failed(now, || format!("it cannot be rotated: {}", cause(&error)));
+                self.report
+                    .failed(|| format!("it cannot be rotated: {}", cause(&error)));
                 false
             }
         }

@@ -17,13 +17,15 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::journal;
-use super::stdout::{Console, Which};
+use super::queue::Queue;
+use super::stdout::{self, Console, Which};
 use super::syslog;
 use crate::config::{Level, LogConfig, SyslogConfig};
 use crate::engine::notice::Part;
 use crate::host::news::{Health, News};
 use crate::host::sys::cause;
 use crate::host::sys::log_fd;
+use crate::host::writer::Reply;
 use crate::time::Mono;
 
 /// What the panic hook sends to; kept up to date by the sinks.
@@ -33,11 +35,80 @@ static LAST_SOCKET: Mutex<Option<UdpSocket>> = Mutex::new(None);
 pub struct Stderr {
     /// The stderr that the program was started with, while fd 2 is another.
     original: Option<OwnedFd>,
+    /// Where fd 2 is to lead as soon as the writer has been able to open it.
+    wanted: Option<PathBuf>,
+    /// For what is said while fd 2 is a file, and for opening one.
+    queue: Option<Queue>,
     /// Of the last `stderr_file`.
     health: Option<(PathBuf, Health)>,
 }
 
 impl Stderr {
+    /// The same as [`Stderr::lead_to`], but what is wanted is opened only after the writer process has done so, which
+    /// shows that its disk answers.
+    pub fn follow(&mut self, path: Option<&Path>) {
+        self.wanted = path.map(Path::to_path_buf);
+        match (path, &mut self.queue) {
+            (None, _) => {
+                self.lead_to(None, Mono::default());
+                let is_file = stdout::is_file(Which::Stderr);
+                self.queue = is_file.then(|| Queue::to_inherited(true));
+            }
+            (Some(path), Some(queue)) => queue.reopen(path, 0, 0),
+            (Some(path), None) => self.queue = Some(Queue::to_file(true, path, 0, 0)),
+        }
+    }
+
+    /// What waits for the writer.
+    pub fn queue(&mut self) -> Option<&mut Queue> {
+        self.queue.as_mut()
+    }
+
+    /// What became of that.
+    pub fn written(&mut self, now: Mono, reply: &Reply) {
+        let Some(queue) = &mut self.queue else {
+            return;
+        };
+        let outcome = queue.written(now, reply);
+        let Some(path) = self.wanted.take() else {
+            return;
+        };
+        // Whether lines can be written there is told by whether it can be opened.
+        drop(queue.take_news());
+        match outcome {
+            Ok(()) => self.lead_to(Some(&path), now),
+            Err(cause) => {
+                self.not_there(&path, now, cause);
+                self.wanted = Some(path);
+            }
+        }
+    }
+
+    /// One line of trouble, for which nothing waits.
+    pub fn say(&mut self, text: &str) {
+        let elsewhere = self.wanted.is_some() && !stdout::is_file(Which::Stderr);
+        match &mut self.queue {
+            Some(queue) if !elsewhere => {
+                queue.line(&journal::on_stderr(Level::Error, &on_one_line(text)));
+            }
+            _ => say(text),
+        }
+    }
+
+    fn not_there(&mut self, path: &Path, now: Mono, cause: String) {
+        let health = self.health_of(path);
+        health.failed(now, || format!("standard error cannot go there: {cause}"));
+    }
+
+    fn health_of(&mut self, path: &Path) -> &mut Health {
+        if self.health.as_ref().is_none_or(|(known, _)| known != path) {
+            self.health = None;
+        }
+        let new = || Health::new(Part::LogFile(path.to_path_buf()), Duration::ZERO);
+        let slot = &mut self.health;
+        &mut slot.get_or_insert_with(|| (path.to_path_buf(), new())).1
+    }
+
     /// Opens `path` and makes it fd 2; `None`: the stderr that the program was started with. If that fails,
     /// fd 2 stays what it is until the next call.
     pub fn lead_to(&mut self, path: Option<&Path>, now: Mono) {
@@ -51,19 +122,9 @@ impl Stderr {
             }
             return;
         };
-        let outcome = self.redirect(path);
-        let health = match &mut self.health {
-            Some((known, health)) if known == path => health,
-            slot => {
-                let health = Health::new(Part::LogFile(path.to_path_buf()), Duration::ZERO);
-                &mut slot.insert((path.to_path_buf(), health)).1
-            }
-        };
-        match outcome {
-            Ok(()) => health.works(now),
-            Err(error) => health.failed(now, || {
-                format!("standard error cannot go there: {}", cause(&error))
-            }),
+        match self.redirect(path) {
+            Ok(()) => self.health_of(path).works(now),
+            Err(error) => self.not_there(path, now, cause(&error)),
         }
     }
 

@@ -4,8 +4,8 @@
 //! inherited descriptor would change it for the shell, too. So a pipe or terminal is opened anew, through
 //! /proc, as a description of our own that does not block. Where that is refused (a socket of journald's, a
 //! terminal of another user) each write is preceded by a look whether it would go on, and is at most
-//! `PIPE_BUF` long, which then fits. What does not fit is dropped; the caller counts. A regular file as
-//! stdout is waited for like any disk.
+//! `PIPE_BUF` long, which then fits. What does not fit is dropped; the caller counts. A regular file,
+//! whose disk may make a write wait, is for the writer process: see [`is_file`].
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -62,6 +62,14 @@ impl Console {
             file: Some(file),
             torn: false,
         }
+    }
+}
+
+/// Whether it is a file, on a disk that may have to be waited for.
+pub fn is_file(which: Which) -> bool {
+    match which {
+        Which::Stdout => log_fd::file_behind(io::stdout()).is_some(),
+        Which::Stderr => log_fd::file_behind(io::stderr()).is_some(),
     }
 }
 

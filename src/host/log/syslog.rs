@@ -289,7 +289,7 @@ impl Syslog {
 
     fn lose(&mut self) {
         self.dropped += 1;
-        self.health.lost_one();
+        self.health.lost(1);
     }
 }
 

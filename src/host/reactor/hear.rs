@@ -31,6 +31,7 @@ impl Reactor {
             // It takes no other configuration.
             self.jobs.abandon(READER);
             self.reading_until = None;
+            self.files.forget_reload();
             self.events.push_back(Event::Stop { signal });
         }
         // Of a daemon that is stopping the prefix files stay where they are, and systemd hears no READY=1 again.
@@ -55,6 +56,9 @@ impl Reactor {
         }
         self.handled.ended += finished.len();
         for Finished { job, outcome } in finished {
+            if self.writer.ended(job, self.now.mono, &mut self.jobs) {
+                continue;
+            }
             let event = match (self.errands.remove(&job), outcome) {
                 (None, Outcome::Ended { ended, output }) => Event::JobEnded { job, ended, output },
                 (None, Outcome::NotStarted(failure)) => Event::JobNotStarted { job, failure },

@@ -2,24 +2,14 @@
 
 use std::rc::Rc;
 
-use ipnetwork::IpNetwork;
-
 use super::{Errand, Mission, RESOLVE_TIMEOUT, RESOLVER, Reactor, Talk};
-use crate::config::{CommandLine, Family, FamilyConfig, ServiceConfig, Via};
-use crate::engine::notice::{Notice, What};
+use crate::config::{CommandLine, ServiceConfig, Via};
+use crate::engine::notice::What;
 use crate::engine::vocab::{Action, Event, JobId, Refusal, StartFailure};
 use crate::host::bird_socket::Conversation;
 use crate::host::job::Command;
-use crate::host::sys::clock;
 use crate::host::sys::poll::Slot;
-use crate::host::{disk, sys};
 use crate::render::bird_reply::ReplyReader;
-use crate::render::prefix_list;
-use crate::sorted::Set;
-
-/// What the text of a prefix file may take between two of them, 2,000 prefixes: fresh memory for each costs more time
-/// than to write the text. Beyond that the memory counts.
-const PREFIX_TEXT_KEPT: usize = 64 * 1024;
 
 impl Reactor {
     /// Does what the engine asks for, in its order; what comes of it at once waits as an event. What is to be said waits for
@@ -49,17 +39,10 @@ impl Reactor {
                     job,
                     file,
                     prefixes,
-                } => {
-                    let outcome = self.write_prefix_file(&file, &prefixes);
-                    self.now = clock::now();
-                    self.events.push_back(Event::FileWritten { job, outcome });
-                }
+                } => self.want_prefix_file(job, file, prefixes),
                 // Who changes what a withdrawal has written is a daemon that works again.
                 Action::LookAtFile { .. } if matches!(self.mission, Mission::Withdrawal) => {}
-                Action::LookAtFile { job, file } => {
-                    let file = super::start::find_file(Family::of(&file.dummy), &file);
-                    self.events.push_back(Event::FileFound { job, file });
-                }
+                Action::LookAtFile { job, file } => self.want_look(job, file),
                 Action::WriteMetrics => self.metrics.want(),
                 Action::Say(notice) => {
                     self.status_changed |= matches!(
@@ -94,7 +77,7 @@ impl Reactor {
             words: line,
             argument,
             service: Some(service),
-            stdin: None,
+            stdio: None,
         };
         self.handled.started += 1;
         if let Err(failure) = self.jobs.start(job, &command) {
@@ -111,7 +94,7 @@ impl Reactor {
                     words,
                     argument: None,
                     service: None,
-                    stdin: None,
+                    stdio: None,
                 };
                 let started = self.jobs.start(job, &command);
                 started.map_err(|StartFailure { cause, .. }| cause)
@@ -148,39 +131,6 @@ impl Reactor {
         }
     }
 
-    fn write_prefix_file(
-        &mut self,
-        config: &FamilyConfig,
-        prefixes: &Set<IpNetwork>,
-    ) -> Result<(), String> {
-        self.handled.files += 1;
-        let stamp = clock::local_calendar(self.now.wall);
-        let text = &mut self.prefix_text;
-        prefix_list::write(text, config, prefixes, &stamp, std::process::id());
-        let (path, keep) = (&config.prefix_file, config.history);
-        let written = disk::replace_prefix_file(path, text.as_bytes(), keep, self.now.wall);
-        if text.capacity() > PREFIX_TEXT_KEPT {
-            *text = String::new();
-        }
-        let outcome = written.map_err(|error| sys::cause(&error))?;
-        let (now, troubles) = (self.now.mono, &mut self.troubles);
-        let family = Family::of(&config.dummy);
-        troubles.prefix_files[family.index()].set(now, outcome.flaw);
-        troubles.reserves[family.index()].set(now, outcome.reserve);
-        if keep.is_some() {
-            self.counters.history_failures += u64::from(outcome.history.is_some());
-            troubles.history.set(now, outcome.history);
-        }
-        if let Some(kept) = outcome.damaged {
-            let path = path.clone();
-            let notice = Notice::from(What::DamagedKept { path, kept });
-            if let Some(level) = self.voice.wants(&notice) {
-                self.unsaid.push((level, notice));
-            }
-        }
-        Ok(())
-    }
-
     /// Has a child look the log server up: the resolver may wait for minutes, and this process never does.
     pub(super) fn resolve(&mut self, host: &str, port: u16) {
         let words = CommandLine::of([
@@ -197,7 +147,7 @@ impl Reactor {
             words: &words,
             argument: None,
             service: None,
-            stdin: None,
+            stdio: None,
         };
         if let Err(StartFailure { cause, .. }) = self.jobs.start(RESOLVER, &command) {
             self.errands.remove(&RESOLVER);

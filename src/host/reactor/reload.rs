@@ -7,11 +7,11 @@
 use std::io;
 use std::time::Duration;
 
-use super::start::{maintenance_files, prepare_files, raise_descriptors, warnings, world};
+use super::start::{maintenance_files, raise_descriptors, warnings, world};
 use super::{Errand, READER, Reactor};
 use crate::config::load::{DEFAULT_DIR, Loaded};
 use crate::config::{CommandLine, Complaint, Config, Severity};
-use crate::engine::vocab::{Ended, Event, StartFailure};
+use crate::engine::vocab::{Ended, Event, FoundFile, StartFailure};
 use crate::host::addresses::{Change, Watch};
 use crate::host::job::{Command, Outcome};
 use crate::host::reading;
@@ -30,6 +30,7 @@ impl Reactor {
         self.voice.reopen(&self.daemon.log, now);
         // What it has read may be older than this signal.
         self.jobs.abandon(READER);
+        self.files.forget_reload();
         self.errands.insert(READER, Errand::Read);
         self.reading_until = Some(now + READ_TIMEOUT);
         let words = CommandLine::of(reading::child_words(&self.source));
@@ -37,7 +38,7 @@ impl Reactor {
             words: &words,
             argument: None,
             service: None,
-            stdin: None,
+            stdio: None,
         };
         match self.jobs.start(READER, &command) {
             Ok(()) => self.jobs.keep_output(READER, reading::MAX_RECORD),
@@ -105,10 +106,12 @@ impl Reactor {
             }
             Some(config) => {
                 self.source = source;
-                self.take_over(config, warnings(complaints));
+                self.errands.remove(&READER);
+                self.reading_until = None;
+                self.want_reload(config, warnings(complaints));
+                self.settle_files();
             }
         }
-        self.reload_ended();
     }
 
     fn refuse(&mut self, complaints: Vec<Complaint>) {
@@ -123,7 +126,13 @@ impl Reactor {
         self.notify.ready(clock::now().mono);
     }
 
-    fn take_over(&mut self, config: Config, warnings: Vec<Complaint>) {
+    /// The last part of a reload: what stands in the prefix files is known.
+    pub(super) fn take_over(
+        &mut self,
+        config: Config,
+        warnings: Vec<Complaint>,
+        files: [FoundFile; 2],
+    ) {
         let now = self.now.mono;
         match raise_descriptors(&config) {
             Ok(()) => self.troubles.descriptors.works(now),
@@ -144,16 +153,17 @@ impl Reactor {
         }
         self.troubles.rename(&config.daemon);
         self.calm.forget();
-        prepare_files(&config.daemon, &mut self.troubles, now);
         let mut daemon = config.daemon.clone();
         // It was taken at the start and is held for life.
         daemon.pidfile = self.daemon.pidfile.clone();
         self.daemon = daemon;
         self.has_services = !config.services.is_empty();
         let addresses = self.addresses();
-        let world = world(config, warnings, addresses, &mut self.maintenance);
+        let world = world(config, warnings, addresses, &mut self.maintenance, files);
         self.now = clock::now();
         self.events.push_back(Event::Reload(Box::new(world)));
+        self.want_reserves();
+        self.reload_ended();
     }
 
     /// All addresses of now.

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 
+use super::files::{self, Files};
 use super::slow_turns::SlowTurns;
 use super::troubles::Troubles;
 use super::voice::{self, Voice};
-use super::{Config, DaemonConfig, Handled, HostCounters, Mission, Reactor, Source};
+use super::{Config, Handled, HostCounters, Mission, Reactor, Source};
 use crate::config::load::Loaded;
-use crate::config::{Complaint, Family, FamilyConfig, Level, LogConfig, Severity};
+use crate::config::{Complaint, DaemonConfig, Family, Level, LogConfig, Severity};
 use crate::engine::Engine;
-use crate::engine::vocab::{Action, Addresses, FoundFile, Repair, World};
+use crate::engine::vocab::{Action, Addresses, FoundFile, World};
 use crate::host::addresses::Watch;
 use crate::host::instance::Instance;
 use crate::host::job::Jobs;
@@ -23,11 +24,11 @@ use crate::host::news::Calm;
 use crate::host::notify::Notify;
 use crate::host::status_socket::StatusSocket;
 use crate::host::sys::{clock, limits, signal};
-use crate::host::{disk, maintenance, reading, sys};
-use crate::render::prefix_list;
+use crate::host::writer::Writer;
+use crate::host::{maintenance, reading, sys};
 use crate::render::record::Record;
 use crate::sorted::Set;
-use crate::time::{Mono, Now};
+use crate::time::Now;
 
 /// The hidden one-shot that resolves the name of the log server for the daemon.
 pub const RESOLVE_OPTION: &str = "--resolve-log-server";
@@ -72,7 +73,7 @@ pub fn withdraw(config: Config) -> ExitCode {
     let now = clock::now();
     let signals = signal::SignalFd::open();
     let jobs = Jobs::new();
-    let (signals, jobs) = match (signals, jobs) {
+    let (signals, mut jobs) = match (signals, jobs) {
         (Ok(signals), Ok(jobs)) => (signals, jobs),
         (Err(error), _) | (_, Err(error)) => {
             log::say(&format!(
@@ -82,6 +83,8 @@ pub fn withdraw(config: Config) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let mut writer = Writer::new();
+    let files = files::find_files(&mut writer, &mut jobs, &config.daemon, false);
     let mut parts = Parts {
         source: Source::default(),
         mission: Mission::Withdrawal,
@@ -92,11 +95,17 @@ pub fn withdraw(config: Config) -> ExitCode {
         status: StatusSocket::unbound(),
         notify: Notify::default(),
         has_services: true,
-        troubles: Troubles::new(&config.daemon),
+        writer,
     };
     let daemon = config.daemon.clone();
     let voice = Voice::new(&daemon.log, &config.services, now.mono);
-    let world = world(config, Vec::new(), Rc::default(), &mut parts.maintenance);
+    let world = world(
+        config,
+        Vec::new(),
+        Rc::default(),
+        &mut parts.maintenance,
+        files,
+    );
     let (engine, actions) = Engine::withdraw(now.mono, world, seed());
     let mut reactor = Reactor::new(parts, daemon, voice, engine, now);
     reactor.begin(actions);
@@ -133,7 +142,7 @@ fn prepare(
     jobs: io::Result<Jobs>,
 ) -> Result<Reactor, String> {
     let daemon = config.daemon.clone();
-    let jobs = jobs.map_err(|error| failed("prepare to start checks", &error))?;
+    let mut jobs = jobs.map_err(|error| failed("prepare to start checks", &error))?;
     // Raised before anything is opened; signals held before anybody can know our pid; the lock before anything is
     // touched.
     let descriptors = raise_descriptors(&config);
@@ -147,15 +156,15 @@ fn prepare(
         }
         false => None,
     };
-    let now = clock::now();
+    let mut writer = Writer::new();
     hook_panics(&daemon.log);
+    let files = files::find_files(&mut writer, &mut jobs, &config.daemon, true);
+    let now = clock::now();
     let voice = Voice::new(&daemon.log, &config.services, now.mono);
     let mut maintenance = maintenance::Watch::new(maintenance_files(&config), now.mono);
-    let mut troubles = Troubles::new(&daemon);
-    prepare_files(&daemon, &mut troubles, now.mono);
     let has_services = !config.services.is_empty();
     let known = addresses.as_ref().map(Watch::addresses).unwrap_or_default();
-    let world = world(config, warnings, known, &mut maintenance);
+    let world = world(config, warnings, known, &mut maintenance, files);
     let (engine, actions) = Engine::start(now.mono, world, seed(), instance.bird_may_not_know());
     let parts = Parts {
         source,
@@ -167,9 +176,10 @@ fn prepare(
         status: StatusSocket::new(now.mono),
         notify: Notify::from_env(),
         has_services,
-        troubles,
+        writer,
     };
     let mut reactor = Reactor::new(parts, daemon, voice, engine, now);
+    reactor.want_reserves();
     if let Err(cause) = descriptors {
         reactor.troubles.descriptors.failed(now.mono, || cause);
     }
@@ -189,7 +199,7 @@ struct Parts {
     status: StatusSocket,
     notify: Notify,
     has_services: bool,
-    troubles: Troubles,
+    writer: Writer,
 }
 
 /// A panic has a line on stderr, and goes to the log server if that is to have them.
@@ -203,20 +213,6 @@ fn hook_panics(config: &LogConfig) {
             log::hook_panics(move |text| datagram(text, form));
         }
         None => log::hook_panics(|text| text.to_string()),
-    }
-}
-
-/// Removes what a killed predecessor left half written, and reserves room for withdrawals.
-pub(super) fn prepare_files(daemon: &DaemonConfig, troubles: &mut Troubles, now: Mono) {
-    for family in Family::ALL {
-        if let Some(config) = &daemon.families[family.index()] {
-            let refused = disk::prepare(&config.prefix_file).err();
-            let cause = refused.map(|error| sys::cause(&error));
-            troubles.reserves[family.index()].set(now, cause);
-        }
-    }
-    if let Some(metrics) = &daemon.metrics {
-        MetricsFile::sweep(&metrics.directory);
     }
 }
 
@@ -257,12 +253,8 @@ pub(super) fn world(
     warnings: Vec<Complaint>,
     addresses: Rc<Addresses>,
     maintenance: &mut maintenance::Watch,
+    files: [FoundFile; 2],
 ) -> World {
-    let found = |family: Family| match &config.daemon.families[family.index()] {
-        Some(settings) => find_file(family, settings),
-        None => FoundFile::default(),
-    };
-    let files = Family::ALL.map(found);
     // Of a maintenance file that can't be seen the prefix files tell: what is announced was not in maintenance.
     let is_announced = |prefix| files[Family::of(prefix).index()].prefixes.contains(prefix);
     let services = config.services.iter();
@@ -277,18 +269,6 @@ pub(super) fn world(
         warnings,
         addresses,
         maintenance: maintenance.present(),
-    }
-}
-
-pub(super) fn find_file(family: Family, settings: &FamilyConfig) -> FoundFile {
-    let repair = |repair| FoundFile {
-        prefixes: Set::new(),
-        repair: Some(repair),
-    };
-    match disk::read_bounded(&settings.prefix_file, disk::PREFIX_FILE_MAX) {
-        Ok(text) => prefix_list::read(&text, family, &settings.variable, &settings.dummy),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => repair(Repair::Missing),
-        Err(error) => repair(Repair::Unreadable(sys::cause(&error))),
     }
 }
 
@@ -322,11 +302,12 @@ impl Reactor {
             watchdog_at: watchdog.map(|interval| now.mono + interval),
             notify: parts.notify,
             voice,
-            prefix_text: String::new(),
+            writer: parts.writer,
+            files: Files::default(),
             unsaid: Vec::new(),
             mission: parts.mission,
             counters: HostCounters::default(),
-            troubles: parts.troubles,
+            troubles: Troubles::new(&daemon),
             calm: Calm::default(),
             handled: Handled::default(),
             slow_turns: SlowTurns::default(),

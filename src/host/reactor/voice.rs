@@ -3,9 +3,11 @@
 use crate::config::{Level, LogConfig, ServiceConfig};
 use crate::engine::notice::Notice;
 use crate::engine::vocab::{Ended, Output};
+use crate::host::job::Jobs;
 use crate::host::log::{Form, Sinks};
 use crate::host::news::News;
 use crate::host::sys::clock;
+use crate::host::writer::{Lane, Reply, Writer};
 use crate::render::record::{self, Record};
 use crate::render::{syslog, words};
 use crate::time::{Mono, Now};
@@ -55,6 +57,29 @@ impl Voice {
         let (host, width) = (&self.host, self.name_width);
         self.sinks
             .write(level, now.mono, |form| in_form(&record, form, host, width));
+    }
+
+    /// Hands what waits for files to the writer, as far as it takes it.
+    pub fn flush(&mut self, now: Mono, writer: &mut Writer, jobs: &mut Jobs) {
+        self.sinks.flush(now, writer, jobs);
+    }
+
+    /// What has no other way out if it is the log itself that is broken.
+    pub fn say_news(&mut self, news: &News) {
+        self.sinks.say_news(news);
+    }
+
+    pub fn wants_writer(&mut self, writer: &Writer) -> bool {
+        self.sinks.wants_writer(writer)
+    }
+
+    /// What became of lines that the writer had taken.
+    pub fn written(&mut self, now: Mono, lane: Lane, reply: &Reply) {
+        self.sinks.written(now, lane, reply);
+    }
+
+    pub fn say_on_stderr(&mut self, text: &str) {
+        self.sinks.say_on_stderr(text);
     }
 
     pub fn next_deadline(&self) -> Option<Mono> {

@@ -5,8 +5,10 @@
 //! the shell and everything else on that terminal or pipe share.
 #![allow(unsafe_code)]
 
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileTypeExt;
 
 /// Flags for opening a sink: a FIFO without a reader is an error instead of a wait, and a terminal does not
 /// become ours.
@@ -31,6 +33,13 @@ pub fn writable_now(fd: BorrowedFd<'_>) -> bool {
     ready > 0
 }
 
+/// A copy of a descriptor that leads to a file, where a write may have to wait for the disk.
+pub fn file_behind(fd: impl AsFd) -> Option<OwnedFd> {
+    let file = File::from(fd.as_fd().try_clone_to_owned().ok()?);
+    let kind = file.metadata().ok()?.file_type();
+    (kind.is_file() || kind.is_block_device()).then(|| OwnedFd::from(file))
+}
+
 /// Makes fd 2 another name of `target`.
 pub fn replace_stderr(target: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: both numbers are plain integers; `target` is open for the duration of the call, and std treats
@@ -46,7 +55,6 @@ pub fn replace_stderr(target: BorrowedFd<'_>) -> io::Result<()> {
 mod tests {
     use super::*;
     use std::io::{Read, Write};
-    use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
 
     #[test]

@@ -23,6 +23,7 @@ pub mod socket;
 pub mod terminal;
 pub mod trial;
 pub mod user;
+pub mod writer;
 
 use std::io;
 

@@ -3,17 +3,15 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use super::*;
+use crate::host::disk::archive;
 use crate::host::disk::tests::Dir;
+use crate::time::Wall;
 
 const OLD: &[u8] = b"define A = [ 10.0.0.1/32, 10.0.0.2/32 ];\n";
 const NEW: &[u8] = b"define A = [ 10.0.0.1/32 ];\n";
 
-fn at(micros: i64) -> Wall {
-    Wall::from_micros(1_700_000_000_000_000 + micros)
-}
-
 fn replaced(path: &Path, content: &[u8]) -> Outcome {
-    replace_prefix_file(path, content, None, at(0)).unwrap()
+    replace_prefix_file(path, content, false).unwrap()
 }
 
 fn said(program: &str, words: &[&str], path: &Path) -> String {
@@ -59,7 +57,7 @@ fn another_part_of_birds_configuration_is_left_alone() {
     let path = dir.path().join("bird.conf");
     let text = "define A = [ 10.0.0.1/32 ];\nprotocol device { }\n";
     fs::write(&path, text).unwrap();
-    let error = replace_prefix_file(&path, NEW, Some(3), at(0)).unwrap_err();
+    let error = replace_prefix_file(&path, NEW, true).unwrap_err();
     assert!(error.to_string().contains("its line 2 begins"), "{error}");
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
     assert_eq!(dir.path().read_dir().unwrap().count(), 1);
@@ -89,31 +87,16 @@ fn the_history_is_beside_the_target_of_a_link_and_has_what_was_there_before() {
     fs::create_dir(dir.path().join("real")).unwrap();
     let link = dir.path().join("link.conf");
     symlink("real/list.conf", &link).unwrap();
-    for (micros, content) in [(1, OLD), (2, NEW), (3, OLD)] {
-        let outcome = replace_prefix_file(&link, content, Some(9), at(micros)).unwrap();
-        assert_eq!(outcome.history, None);
-    }
+    let first = replace_prefix_file(&link, OLD, true).unwrap();
+    assert_eq!(first.old, None);
+    let second = replace_prefix_file(&link, NEW, true).unwrap();
+    assert_eq!(second.old, Some(Ok(OLD.to_vec())));
+    let now = Wall::from_micros(1_700_000_000_000_002);
+    archive(&link, OLD, 9, now).unwrap();
     let history = dir.path().join("real/history");
-    let copy = |name: &str| fs::read(history.join(name)).unwrap();
-    assert_eq!(copy("1700000000.000002"), OLD);
-    assert_eq!(copy("1700000000.000003"), NEW);
-    assert_eq!(history.read_dir().unwrap().count(), 2);
+    let copy = fs::read(history.join("1700000000.000002")).unwrap();
+    assert_eq!(copy, OLD);
     assert!(!dir.path().join("history").exists());
-}
-
-#[test]
-fn a_history_that_fails_is_no_failure_of_the_file() {
-    let dir = Dir::new("prefix-file");
-    let path = dir.path().join("list.conf");
-    fs::write(&path, OLD).unwrap();
-    fs::write(dir.path().join("history"), "in the way").unwrap();
-    let outcome = replace_prefix_file(&path, NEW, Some(9), at(0)).unwrap();
-    assert!(
-        outcome
-            .history
-            .is_some_and(|why| why.contains("not a directory"))
-    );
-    assert_eq!(fs::read(&path).unwrap(), NEW);
 }
 
 #[test]

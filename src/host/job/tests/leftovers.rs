@@ -10,7 +10,7 @@ fn of_service(jobs: &mut Jobs, job: u64, service: &str, script: &str, argument: 
         words: &words,
         argument,
         service: Some(&service),
-        stdin: None,
+        stdio: None,
     };
     jobs.start(JobId(job), &command).unwrap();
 }

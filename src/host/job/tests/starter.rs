@@ -119,12 +119,13 @@ fn a_command_may_have_a_socket_as_its_input() {
     alone("starter::a_command_may_have_a_socket_as_its_input", || {
         let mut jobs = Jobs::new().unwrap();
         let (mut near, far) = UnixStream::pair().unwrap();
+        let null = std::fs::File::open("/dev/null").unwrap();
         let words = words(&["/bin/sh", "-c", "read word; echo \"got $word\" >&0"]);
         let command = Command {
             words: &words,
             argument: None,
             service: None,
-            stdin: Some(far.as_fd()),
+            stdio: Some([far.as_fd(), null.as_fd(), null.as_fd()]),
         };
         jobs.start(JobId(1), &command).unwrap();
         drop(far);

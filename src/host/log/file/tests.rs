@@ -39,7 +39,7 @@ fn rolls_over_before_the_line_that_would_reach_the_limit() {
     assert_eq!(names(&dir), ["log", "log.1", "log.2"]);
     assert_eq!(text(&dir.join("log.1")), "b\n");
     assert_eq!(text(&dir.join("log.2")), "a\n1234567890123456\n");
-    assert!(log.take_news().is_empty());
+    assert_eq!((log.report.cause.take(), log.report.lost), (None, 0));
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_removed_file_is_made_anew_and_nothing_is_lost() {
     fs::remove_file(&path).unwrap();
     assert!(log.line(at(1), "two"));
     assert_eq!(text(&path), "two\n");
-    assert!(log.take_news().is_empty());
+    assert_eq!((log.report.cause.take(), log.report.lost), (None, 0));
 }
 
 #[test]
@@ -96,20 +96,19 @@ fn a_vanished_directory_costs_lines_until_it_is_back() {
     assert!(log.line(at(0), "one"));
     fs::remove_dir_all(&inner).unwrap();
     assert!(!log.line(at(10), "lost"));
-    let news = log.take_news();
-    assert_eq!(news[0].cause.as_deref(), Some("No such file or directory"));
+    let report = log.take_report();
+    assert_eq!(report.cause.as_deref(), Some("No such file or directory"));
+    assert!(!report.works);
     fs::create_dir(&inner).unwrap();
     assert!(!log.line(at(900), "lost"), "opening is tried once a second");
     assert!(log.line(at(1011), "two"));
     assert_eq!(text(&path), "two\n");
-    assert_eq!(
-        log.take_news(),
-        [News {
-            part: Part::LogFile(path),
-            cause: None,
-            lost: 2
-        }]
-    );
+    let works = Report {
+        lost: 1,
+        cause: None,
+        works: true,
+    };
+    assert_eq!(log.take_report(), works);
 }
 
 #[test]
@@ -117,7 +116,7 @@ fn a_missing_directory_at_the_start_is_no_end() {
     let dir = TestDir::new();
     let path = dir.join("none/log");
     let mut log = LogFile::new(&path, 10, 1, at(0));
-    assert_eq!(log.take_news().len(), 1);
+    assert!(log.take_report().cause.is_some());
     assert!(!log.line(at(1), "lost"));
     fs::create_dir(dir.join("none")).unwrap();
     assert!(log.line(at(1001), "here"));
@@ -145,13 +144,16 @@ fn a_failed_reopen_keeps_the_old_file() {
     fs::rename(&path, dir.join("old")).unwrap();
     fs::create_dir(&path).unwrap();
     log.reopen(at(0));
-    assert_eq!(log.take_news()[0].cause.as_deref(), Some("Is a directory"));
+    let report = log.take_report();
+    assert_eq!(report.cause.as_deref(), Some("Is a directory"));
     assert!(log.line(at(5), "kept"));
     assert_eq!(text(&dir.join("old")), "kept\n");
+    assert!(!log.take_report().works, "not where it should be");
     fs::remove_dir(&path).unwrap();
     assert!(log.line(at(1005), "new"));
     assert_eq!(text(&path), "new\n");
-    assert_eq!(log.take_news()[0].lost, 0);
+    let report = log.take_report();
+    assert!(report.works && report.lost == 0);
 }
 
 #[test]
@@ -165,20 +167,15 @@ fn a_file_that_cannot_be_rotated_grows_to_its_bound_then_drops() {
         assert!(log.line(at(0), "123456789"));
     }
     assert!(!log.line(at(0), "123456789"));
-    let news = log.take_news();
-    assert_eq!(news.len(), 1);
-    assert!(
-        news[0]
-            .cause
-            .as_ref()
-            .unwrap()
-            .starts_with("it cannot be rotated: ")
-    );
+    let report = log.take_report();
+    let cause = report.cause.unwrap();
+    assert!(cause.starts_with("it cannot be rotated: "), "{cause}");
+    assert_eq!((report.lost, report.works), (1, false));
     fs::remove_dir(dir.join("log.1")).unwrap();
     assert!(log.line(at(1001), "x"));
     assert_eq!(text(&path), "x\n");
     assert_eq!(text(&dir.join("log.1")).len(), 40);
-    assert_eq!(log.take_news()[0].lost, 1);
+    assert!(log.take_report().works);
 }
 
 #[test]
@@ -186,9 +183,9 @@ fn a_full_device_drops_and_counts() {
     let mut log = LogFile::new(Path::new("/dev/full"), 100, 1, at(0));
     assert!(!log.line(at(0), "lost"));
     assert!(!log.line(at(5000), "lost"));
-    let news = log.take_news();
-    assert_eq!(news.len(), 1);
-    assert_eq!(news[0].cause.as_deref(), Some("No space left on device"));
+    let report = log.take_report();
+    assert_eq!(report.cause.as_deref(), Some("No space left on device"));
+    assert_eq!(report.lost, 2);
 }
 
 #[test]
