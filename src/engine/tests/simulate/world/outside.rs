@@ -508,7 +508,7 @@ impl Life {
         let now = self.bench.now;
         let birds_well = (self.model.daemon.families.clone().iter().flatten())
             .all(|config| self.birds.of(&config.via).well_since < now);
-        let full = self.disks.well_since.iter().any(|since| *since == now);
+        let full = self.disks.well_since.contains(&now);
         if running || full || !birds_well || self.bench.engine.customs.finished() {
             self.customs_since = now;
         }
