@@ -2,9 +2,9 @@
 //!
 //! The grid of a service never drifts: its slots lie at whole intervals from the first run, and a slot that finds the
 //! run of an earlier one going on is skipped. One that finds a run that was killed and does not die is a time-out: the
-//! check hangs still, and a second one beside it would as well. SIGURG, an address that appears and the end of a maintenance run a check in
-//! addition, without moving the grid. Due runs stand in one queue, first come first served, so that neither
-//! `max_running_checks` nor a thousand checks due at once lets one of them starve.
+//! check hangs still, and a second one beside it would as well. SIGURG, an address that appears and the end of a
+//! maintenance run a check in addition, without moving the grid. Due runs stand in one queue, first come first served, so
+//! that neither `max_running_checks` nor a thousand checks due at once lets one of them starve.
 
 use std::time::Duration;
 

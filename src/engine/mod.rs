@@ -154,7 +154,9 @@ impl Engine {
             Event::JobNotKilled { job, pid, cause } => self.not_killed(now, job, pid, cause),
             Event::ReconfigureEnded { job, outcome } => self.reconfigured(now, job, outcome),
             Event::FileWritten { job, outcome } => self.file_written(now, job, outcome),
-            Event::FileFound { job, file } => self.routes.file_found(job, file),
+            Event::FileFound { job, file } => {
+                self.routes.file_found(&mut self.desk, now, job, file);
+            }
             Event::Addresses(addresses) => self.addresses_changed(now, addresses),
             Event::Maintenance { path, present } => self.maintenance_changed(now, path, present),
             Event::RunNow => self.run_now(),

@@ -325,14 +325,18 @@ impl Routes {
     }
 
     /// What stands in a file now, of whomever it is. The next attempt writes it anew if it is not what was written.
-    pub fn file_found(&mut self, job: JobId, found: FoundFile) {
+    pub fn file_found(&mut self, desk: &mut Desk, now: Mono, job: JobId, found: FoundFile) {
+        if found.repair == Some(Repair::Missing) {
+            // A file that was left and is gone needs no withdrawal, nor does its BIRD have to know.
+            self.leaving.retain(|file| file.look != Some(job));
+            self.connect(desk, now);
+        }
         let mut files = self.files_mut();
         let Some(file) = files.find(|file| file.look == Some(job)) else {
             return;
         };
         file.look = None;
         match found.repair {
-            Some(Repair::Missing) if file.leaving => return file.is_gone(),
             // It may well be as it was.
             Some(Repair::Unreadable(_)) => {}
             Some(_) | None if found.prefixes == *file.lists.written() => {}
@@ -367,12 +371,6 @@ impl PrefixFile {
             file: self.config.clone(),
             prefixes,
         });
-    }
-
-    /// A file that was left is not there any more.
-    fn is_gone(&mut self) {
-        (self.doubt, self.trouble) = (false, None);
-        self.lists.is_written(Rc::default());
     }
 
     fn failed(&mut self, desk: &mut Desk, now: Mono, cause: String) {

@@ -64,18 +64,26 @@ impl Routes {
                 }
             }
         }
+        let mut newly_left = Vec::new();
         for mut old in left {
             let mut files = self.families.iter_mut().flatten();
             match files.find(|file| file.config.prefix_file == old.config.prefix_file) {
                 // It is in use again, or by the other family.
                 Some(file) => file.succeed(old),
                 None => {
+                    newly_left.extend((!old.leaving).then(|| old.config.clone()));
                     old.leave();
                     self.leaving.push(old);
                 }
             }
         }
         self.connect(desk, now);
+        // A command of a service may have been to tell it of the last change, which nobody knows any more.
+        for config in newly_left {
+            if let Some(channel) = self.channel_by(&config.via) {
+                (channel.bird_due, channel.fresh) = (true, true);
+            }
+        }
         if before.is_some() {
             others.into_iter().for_each(|family| self.tell(family));
             self.look(desk);

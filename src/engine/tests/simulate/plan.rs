@@ -275,10 +275,8 @@ impl Plan {
             let first = 2 * family.index();
             config.prefix_file = chance.pick(&paths()[first..first + 2]).clone();
             config.dummy = match family {
-                Family::V4 => {
-                    net(*chance.pick::<&str>(&["10.189.200.255/32", "10.189.200.254/32"]))
-                }
-                Family::V6 => net(*chance.pick::<&str>(&["2001:db8::1/128", "2001:db8::2/128"])),
+                Family::V4 => net(chance.pick::<&str>(&["10.189.200.255/32", "10.189.200.254/32"])),
+                Family::V6 => net(chance.pick::<&str>(&["2001:db8::1/128", "2001:db8::2/128"])),
             };
         }
     }

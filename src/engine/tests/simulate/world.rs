@@ -99,6 +99,8 @@ pub struct Life {
     unknown: BTreeSet<PathBuf>,
     /// These another hand has changed, and nobody has said so.
     tampered: BTreeSet<PathBuf>,
+    /// Those among them that the engine has asked for, and has not been told of.
+    unseen: BTreeSet<PathBuf>,
     /// BIRD may have read another hand's version of these.
     misread: BTreeSet<PathBuf>,
     /// Files that reloads have left, whose BIRD has to know, and since when.
@@ -181,6 +183,7 @@ impl Life {
             undying: BTreeSet::new(),
             unknown: BTreeSet::new(),
             tampered: BTreeSet::new(),
+            unseen: BTreeSet::new(),
             misread: BTreeSet::new(),
             left_files: BTreeMap::new(),
             said: BTreeMap::new(),
@@ -503,7 +506,7 @@ impl Life {
         let left = self.left_files.values().map(|(via, _)| via.clone());
         let in_use: Vec<Via> = current.chain(left).collect();
         self.birds.only(&in_use);
-        self.tampered.clear();
+        self.unseen.append(&mut self.tampered);
         let current = new.families.iter().flatten();
         let paths = current.map(|family| &family.prefix_file);
         let paths: Vec<String> = paths

@@ -222,6 +222,7 @@ impl Life {
         if fails {
             self.disks.well_since[order.family.index()] = self.bench.now;
         }
+        self.unseen.remove(path);
         let event = lands.then(|| self.bench.carry_out(order));
         if order.prefixes.is_some() {
             if lands {
@@ -361,8 +362,12 @@ impl Life {
             assert!(now <= limit, "it should have ended at {limit:?}");
         }
         self.model.starves(now);
-        self.birds
-            .only(&self.bench.engine.routes.vias().collect::<Vec<_>>());
+        let vias: Vec<Via> = self.bench.engine.routes.vias().collect();
+        self.birds.only(&vias);
+        let known: Vec<String> = vias.iter().map(|via| format!("{via:?}")).collect();
+        self.said.retain(|what, _| {
+            what.starts_with('"') || known.iter().any(|via| what.starts_with(via))
+        });
         self.note_disks();
         for family in Family::ALL {
             if let Some(config) = self.model.daemon.families[family.index()].clone() {
@@ -399,7 +404,8 @@ impl Life {
         let mut stuck = 0;
         let mut busy = false;
         for job in self.bench.vias.iter().filter(|(_, one)| ***one == *via) {
-            let hangs = self.unkillable.contains(job.0) || self.undying.contains(job.0);
+            let hangs = (self.unkillable.contains(job.0) || self.undying.contains(job.0))
+                && self.bench.doomed.contains(job.0);
             stuck += usize::from(hangs);
             let end = self.ends_at.get(job.0);
             busy |= !hangs && end.is_none_or(|at| *at > now + Duration::from_millis(400));
@@ -508,7 +514,7 @@ impl Life {
         let now = self.bench.now;
         let birds_well = (self.model.daemon.families.clone().iter().flatten())
             .all(|config| self.birds.of(&config.via).well_since < now);
-        let full = self.disks.well_since.iter().any(|since| *since == now);
+        let full = self.disks.well_since.contains(&now);
         if running || full || !birds_well || self.bench.engine.customs.finished() {
             self.customs_since = now;
         }
@@ -538,7 +544,11 @@ impl Life {
             let well = since < self.begun
                 && self.disks.well_since[index] < self.begun
                 && health == Health::Up;
-            if !(clean || well) || self.tampered.contains(path) || self.misread.contains(path) {
+            if !(clean || well)
+                || self.tampered.contains(path)
+                || self.misread.contains(path)
+                || self.unseen.contains(path)
+            {
                 continue;
             }
             let on_exit = self.model.file(family);
