@@ -111,7 +111,7 @@ pub struct Life {
     stage: Stage,
     begun: Mono,
     turns_at_once: (Mono, u32),
-    customs_since: Mono,
+    customs_since: Option<Mono>,
 }
 
 impl Life {
@@ -191,7 +191,7 @@ impl Life {
             stage: Stage::Running,
             begun: now,
             turns_at_once: (now, 0),
-            customs_since: now,
+            customs_since: None,
         };
         life.model.due(now);
         life.absorb(journal);
