@@ -16,8 +16,12 @@ fn slow_sync(millis: u32) -> String {
 }
 
 /// The same for each directory that is read.
-const SLOW_DIRECTORIES: &str = "#define _GNU_SOURCE\n#include <dirent.h>\n#include <dlfcn.h>\n#include <unistd.h>\n\
-    DIR *opendir(const char *name) { usleep(700000); return ((DIR *(*)(const char *))dlsym(RTLD_NEXT, \"opendir\"))(name); }\n";
+fn slow_directories(millis: u32) -> String {
+    let head =
+        "#define _GNU_SOURCE\n#include <dirent.h>\n#include <dlfcn.h>\n#include <unistd.h>\n";
+    let real = "((DIR *(*)(const char *))dlsym(RTLD_NEXT, \"opendir\"))(name)";
+    format!("{head}DIR *opendir(const char *name) {{ usleep({millis} * 1000); return {real}; }}\n")
+}
 
 fn on_a_slow_disk(lab: &Lab, slow: &str) -> Daemon {
     lab.write("slow.c", slow);
@@ -89,7 +93,7 @@ fn what_was_due_in_a_slow_turn_is_late_by_that_turn_only() {
     ];
     lab.service("web", &settings);
     FakeBird::install(&lab);
-    let mut daemon = on_a_slow_disk(&lab, SLOW_DIRECTORIES);
+    let mut daemon = on_a_slow_disk(&lab, &slow_directories(700));
     daemon.wait_lines(2, &["BIRD reconfigured"]);
     let passed = ["web", "check passed"];
     let mut waits = Vec::new();
@@ -143,4 +147,27 @@ fn what_starts_after_a_slow_write_has_all_its_time() {
     for words in ["timed out", "no answer in time"] {
         assert_eq!(daemon.out.with(&[words]), [], "{words}");
     }
+}
+
+/// The time of a check begins when it starts: neither one that was running nor one that was due is taken to be late.
+#[test]
+fn a_reload_that_takes_longer_than_a_check_may_makes_none_time_out() {
+    let lab = lab("slow-reload", &[("loglevel", "debug")]);
+    let settings = [
+        ("ip_prefix", "10.1.0.1/32"),
+        ("check_cmd", "/bin/sleep 0.1"),
+        ("check_interval", "0.3"),
+        ("check_timeout", "0.8"),
+    ];
+    lab.service("web", &settings);
+    FakeBird::install(&lab);
+    let mut daemon = on_a_slow_disk(&lab, &slow_directories(1200));
+    for reloads in 1..=4 {
+        daemon.signal(libc::SIGHUP);
+        daemon.wait_lines(reloads, &["configuration reloaded"]);
+        let before = daemon.out.with(&["web", "check passed"]).len();
+        daemon.wait_lines(before + 3, &["web", "check passed"]);
+    }
+    daemon.stop();
+    assert_eq!(daemon.out.with(&["timed out"]), []);
 }
