@@ -247,6 +247,10 @@ impl Life {
             self.bench.now = self.bench.now + self.chance.millis(0, 3000);
         }
         self.bench.finish_turn();
+        if self.bench.engine.can_start() {
+            // After a turn that writes a file the next one comes at once.
+            self.bench.finish_turn();
+        }
         self.absorb(journal);
         for notice in &self.bench.notices {
             journal.note(format!("{:>12} {:?}", self.bench.now.micros(), notice.what));
