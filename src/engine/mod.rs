@@ -172,7 +172,11 @@ impl Engine {
     pub fn finish_turn(&mut self, now: Mono) -> Vec<Action> {
         self.routes.settle(&mut self.desk, now);
         self.customs.settle(&mut self.desk, now, &self.routes);
-        self.start_queued(now);
+        // Checks are started in the next turn, which comes at once: should a file take its time, that is not theirs.
+        let writes = |action: &Action| matches!(action, Action::WriteFile { .. });
+        if !self.desk.out.iter().any(writes) {
+            self.start_queued(now);
+        }
         self.settle_metrics(now);
         self.settle_stop(now);
         std::mem::take(&mut self.desk.out)
