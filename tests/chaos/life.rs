@@ -13,6 +13,7 @@ use super::calls::{Part, Plan, Trace, Tracer};
 use super::checks::{self, Mode};
 use super::disk::Disk;
 use super::model::{BAIT, Config, Places, SERVICES, all_prefixes};
+use super::oracle::ask_status;
 use super::random::Random;
 use super::steps::{Trouble, left_out};
 use crate::support::bgp::{BgpLab, Version};
@@ -467,7 +468,35 @@ impl<'a> Life<'a> {
         let trace = tracer.stop();
         self.take_trace(&trace, plan.part);
         let _ = fs::remove_file(output);
+        if plan.starting {
+            self.await_start(plan.may_end);
+        }
         Some(plan.may_end)
+    }
+
+    /// A start into which something was injected goes on, or comes to its end, without it.
+    fn await_start(&mut self, may_end: bool) {
+        let pid = self.pid();
+        if !self.daemon_works() || pid == 0 {
+            return;
+        }
+        wait_within("the start is over", BOUND, || {
+            !is_alive(pid) || ask_status().is_some()
+        });
+        if is_alive(pid) {
+            return;
+        }
+        let Some(mut daemon) = self.daemon.take() else {
+            return;
+        };
+        let status = daemon.wait_end();
+        self.diary.note(format!("the start ended with {status}"));
+        assert!(
+            may_end || status.code() == Some(1),
+            "a start that fails ends with exit status 1, not with {status}: {:?}",
+            daemon.err.all()
+        );
+        self.daemon_is_gone();
     }
 
     fn take_trace(&mut self, trace: &Trace, part: Part) {
@@ -553,7 +582,7 @@ impl Drop for Life<'_> {
         }
         if std::thread::panicking() {
             let log = self.lab.read("disk/log/daemon.log");
-            let lines: Vec<&str> = log.lines().collect();
+            let lines: Vec<&str> = log.lines().filter(|l| !l.contains(" DEBUG ")).collect();
             let skip = lines.len().saturating_sub(40);
             eprintln!("its log file:\n    {}", lines[skip..].join("\n    "));
         }

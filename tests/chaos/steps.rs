@@ -160,8 +160,9 @@ impl Life<'_> {
         true
     }
 
+    /// One of those that are in use: nobody mends the others, without which BIRD takes nothing.
     fn list(&mut self) -> &'static str {
-        let v6 = self.random.one_in(2);
+        let v6 = self.written.settings.ipv6 && self.random.one_in(2);
         self.written.list(v6)
     }
 
