@@ -84,7 +84,7 @@ pub fn withdraw(config: Config) -> ExitCode {
         }
     };
     let mut writer = Writer::new();
-    let files = files::find_files(&mut writer, &mut jobs, &config.daemon, false);
+    let files = files::find_files(&mut writer, &mut jobs, &config.daemon);
     let mut parts = Parts {
         source: Source::default(),
         mission: Mission::Withdrawal,
@@ -158,7 +158,7 @@ fn prepare(
     };
     let mut writer = Writer::new();
     hook_panics(&daemon.log);
-    let files = files::find_files(&mut writer, &mut jobs, &config.daemon, true);
+    let files = files::find_files(&mut writer, &mut jobs, &config.daemon);
     let now = clock::now();
     let voice = Voice::new(&daemon.log, &config.services, now.mono);
     let mut maintenance = maintenance::Watch::new(maintenance_files(&config), now.mono);
