@@ -224,7 +224,9 @@ impl Life<'_> {
             | Trouble::DirectoryReadOnly(list)
             | Trouble::FileRevoked(list)
             | Trouble::FileIsDirectory(list) => self.list_is_whole(list),
-            Trouble::DiskFull(_) => self.lists_answer(),
+            Trouble::DiskFull(list) => {
+                self.lists_answer() && !self.has(&Trouble::DirectoryReadOnly(list))
+            }
             Trouble::ExecHeld(service) => self.modes[*service].0 != Mode::Missing,
             Trouble::LogAway | Trouble::MetricsAway => !self.frozen(),
             Trouble::MaintenanceAway | Trouble::MaintenanceCovered => !maintenance_hindered,
@@ -370,6 +372,10 @@ impl Life<'_> {
             }
             Trouble::DiskFull(list) => {
                 let filler = self.list_dir(list).with_file_name("filler");
+                let read_only = Trouble::DirectoryReadOnly(list);
+                if self.has(&read_only) {
+                    self.undo(read_only);
+                }
                 fs::remove_file(filler).expect("remove");
             }
             Trouble::DiskFrozen => self.disk.thaw(),
@@ -795,10 +801,10 @@ impl Life<'_> {
         true
     }
 
-    /// Another program's change to a prefix file, of which BIRD may be told.
+    /// Another program's change to a prefix file, of which BIRD may be told, and our daemon is.
     fn edit_list(&mut self) -> bool {
         let list = self.list();
-        if !self.list_is_whole(list) {
+        if !self.list_is_whole(list) || self.has(&Trouble::ConfigBroken) {
             return false;
         }
         let file = self.list_dir(list).join("prefixes.conf");
@@ -854,6 +860,10 @@ impl Life<'_> {
         {
             self.diary.note("birdc configure");
             self.birdc("configure");
+        }
+        // A start looks by itself.
+        if !self.has(&Trouble::DaemonDead) {
+            self.plain_reload();
         }
         true
     }
