@@ -331,6 +331,11 @@ impl Life<'_> {
             fs::rename(lab.path(&from), lab.path(name)).expect("rename");
         };
         self.troubles.retain(|t| *t != trouble);
+        // Whoever watches may have withdrawn everything meanwhile.
+        let held_up = matches!(
+            trouble,
+            Trouble::DaemonStopped | Trouble::DaemonLimited | Trouble::Traced(_)
+        );
         match trouble {
             Trouble::DaemonDead => {
                 if self.has(&Trouble::ConfigBroken) {
@@ -402,6 +407,9 @@ impl Life<'_> {
                 self.held.retain(|(held, _)| *held != service);
                 self.modes[service].1 = Instant::now();
             }
+        }
+        if held_up && self.birth.watched {
+            self.tell_of_change();
         }
     }
 
@@ -861,11 +869,15 @@ impl Life<'_> {
             self.diary.note("birdc configure");
             self.birdc("configure");
         }
-        // A start looks by itself.
+        self.tell_of_change();
+        true
+    }
+
+    /// Has the daemon look at its files, which somebody else may have changed. A start does so by itself.
+    fn tell_of_change(&mut self) {
         if !self.has(&Trouble::DaemonDead) {
             self.plain_reload();
         }
-        true
     }
 
     fn hurt_child(&mut self) -> bool {
