@@ -9,7 +9,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[path = "reference/corpus.rs"]
 mod corpus;
@@ -75,12 +75,25 @@ fn lay_out(root: &Path, number: usize, case: &Case) -> PathBuf {
         fs::create_dir(home.join(sub)).expect("the directory is new");
     }
     let fill = |bytes: &[u8]| replace(bytes, b"{dir}", home.as_os_str().as_encoded_bytes());
-    fs::write(home.join("main.conf"), fill(&case.main)).unwrap();
+    write(home.join("main.conf"), &fill(&case.main));
     for (name, bytes) in &case.services {
-        fs::write(home.join("d").join(name), fill(bytes)).unwrap();
+        write(home.join("d").join(name), &fill(bytes));
     }
-    fs::write(home.join("no-exec"), "#!/bin/sh\n").unwrap();
+    write(home.join("no-exec"), b"#!/bin/sh\n");
+    make_old(&home.join("d"));
     home
+}
+
+fn write(path: PathBuf, bytes: &[u8]) {
+    fs::write(&path, bytes).unwrap();
+    make_old(&path);
+}
+
+/// Ours waits for what changed within the last second, since it may be changing still.
+fn make_old(path: &Path) {
+    let then = SystemTime::now() - Duration::from_secs(60);
+    let file = fs::File::open(path).unwrap();
+    file.set_modified(then).unwrap();
 }
 
 fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
@@ -118,8 +131,8 @@ fn run_ours(home: &Path) -> Ours {
         assert_eq!(check.stdout, b"OK\n", "{name}");
         let printed = run(&["-f", "main.conf", "-d", "d", "-P"]);
         assert_eq!(printed.status.code(), Some(0), "{name}");
-        fs::write(home.join("ours.ini"), &printed.stdout).unwrap();
-        fs::write(home.join("empty.conf"), "").unwrap();
+        write(home.join("ours.ini"), &printed.stdout);
+        write(home.join("empty.conf"), b"");
         let again = run(&["-f", "ours.ini", "-F", "empty.conf", "-P"]);
         assert_eq!(
             String::from_utf8_lossy(&printed.stdout),

@@ -5,12 +5,12 @@
 //! behaviour of the daemon can be replayed by a test that invents the world.
 //!
 //! It owns the services, the timer wheel, the sets of prefixes and the counters. Invariants, checked by the tests after
-//! every step: at most one run per service and one reconfiguration per BIRD; no timer and no job without an owner; the
-//! set of prefixes that is wanted follows from the states alone.
+//! every step: at most one run per service and one reconfiguration per BIRD, but for those that were killed and do not die;
+//! no timer and no job without an owner; the set of prefixes that is wanted follows from the states alone.
 //!
-//! The rooms: `service` is the state machine of one service, `checks` starts runs and `verdicts` judges them, `outside`
-//! holds services down, `routes` has files written and BIRD told, `customs` runs the services' own commands, `change`
-//! takes up a configuration, reloads and stops, `view` shows it all to others.
+//! The rooms: `desk` holds timers and jobs, `service` is the state machine of one service, `checks` starts runs and
+//! `verdicts` judges them, `outside` holds services down, `routes` has files written and BIRD told, `customs` runs the
+//! services' own commands, `change` takes up a configuration, reloads and stops, `view` shows it all to others.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -184,7 +184,11 @@ impl Engine {
     pub fn finish_turn(&mut self, now: Mono) -> Vec<Action> {
         self.routes.settle(&mut self.desk, now);
         self.customs.settle(&mut self.desk, now, &self.routes);
-        self.start_queued(now);
+        // Checks are started in the next turn, which comes at once: should a file take its time, that is not theirs.
+        let writes = |action: &Action| matches!(action, Action::WriteFile { .. });
+        if !self.desk.out.iter().any(writes) {
+            self.start_queued(now);
+        }
         self.settle_metrics(now);
         self.settle_stop(now);
         std::mem::take(&mut self.desk.out)

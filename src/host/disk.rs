@@ -282,7 +282,9 @@ pub fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     if !found.is_file() {
         return Err(failed("read", path, &not_a_file(&found)));
     }
-    let mut content = Vec::new();
+    // With room to see the end of it, which saves calls.
+    let length = usize::try_from(found.len()).unwrap_or(usize::MAX);
+    let mut content = Vec::with_capacity(length.min(limit) + 1);
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     file.take(most).read_to_end(&mut content).map_err(refuse)?;
     if content.len() > limit {

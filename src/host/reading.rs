@@ -241,6 +241,10 @@ fn executable_from_record((kind, interpreter): (u8, String)) -> Executable {
 
 /// The files when nobody is writing them any more.
 fn read_quiet(source: &Source) -> Files {
+    read_quiet_within(source, MAX_UNREST)
+}
+
+fn read_quiet_within(source: &Source, limit: Duration) -> Files {
     let begin = clock::now().mono;
     let mut look = Look::at(source);
     let mut unquiet = Vec::new();
@@ -254,8 +258,8 @@ fn read_quiet(source: &Source) -> Files {
             if wait == QUIET {
                 break;
             }
-        } else if clock::now().mono.since(begin) >= MAX_UNREST {
-            let cause = format!("it has been changing for {} s", MAX_UNREST.as_secs());
+        } else if clock::now().mono.since(begin) >= limit {
+            let cause = format!("it has been changing for {} s", limit.as_secs());
             return look.files.marked(&changed, Some(&cause));
         }
         unquiet.append(&mut changed);

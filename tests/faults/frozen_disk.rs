@@ -112,7 +112,8 @@ fn goes_on(parts: &[&str]) {
     wait_until("the file is as the checks ask for", || {
         lab.announced("4").is_empty() && bird.exports("4").is_empty() && settled(0)
     });
-    wait_until("one process is left", || daemon.writers().len() == 1);
+    // Those that hung end; if all did, the next one is started when there is something to write.
+    wait_until("one process is left", || daemon.writers().len() <= 1);
     lab.answer("web4", 0);
     bird.wait_exports("4", &["10.1.0.1/32"]);
     if parts.contains(&"log") {

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -251,11 +252,15 @@ fn a_disk_that_was_full_before_the_start_keeps_nothing_from_being_withdrawn() {
         bird.wait_exports("4", &["10.50.0.1/32"]);
         daemon.wait_line(&["WARNING", "cannot replace prefix file", "written in place"]);
         drop(greedy);
+        let file = || fs::metadata(lab.path("4/prefixes.conf")).expect("it is there");
+        let overwritten = file().ino();
         lab.remove("4/filler");
         lab.remove("s0");
         bird.wait_exports("4", &["10.50.0.0/32", "10.50.0.1/32"]);
-        daemon.wait_line(&["is replaced as usual again"]);
-        daemon.wait_line(&["room for a withdrawal", "is reserved again"]);
+        assert_ne!(file().ino(), overwritten, "it is replaced as usual again");
+        wait_until("room for a withdrawal is reserved again", || {
+            lab.path("4/.prefixes.conf.reserve").exists()
+        });
         daemon.stop();
         drop(disk);
     }

@@ -266,7 +266,11 @@ impl Drop for Daemon {
         }
         if std::thread::panicking() {
             let tail = |lines: &Lines| {
-                let lines = lines.all();
+                let mut lines = lines.all();
+                let is_run = |line: &str| {
+                    ["running ", "check "].map(|word| line.contains(word)) != [false; 2]
+                };
+                lines.retain(|line| !(line.contains("] DEBUG ") && is_run(line)));
                 let skip = lines.len().saturating_sub(40);
                 lines[skip..].join("\n    ")
             };

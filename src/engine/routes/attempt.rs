@@ -44,17 +44,27 @@ impl Routes {
             if !channel.idle() || nothing_to_do || channel.timer.is_some() && !channel.fresh {
                 continue;
             }
-            let attempt_at = match channel.began {
-                None => now,
-                Some(_) if self.hurry && channel.fresh => now,
-                Some(began) if channel.failed > 0 && !channel.fresh => {
-                    began + pause(channel.failed).max(self.update_interval)
-                }
-                Some(began) => began + self.update_interval,
+            let hurry = self.hurry && channel.fresh;
+            let spaced = |pause: Duration| match channel.began {
+                Some(began) if !hurry => began + pause.max(self.update_interval),
+                Some(_) | None => now,
             };
-            let at = match to_write {
-                true => attempt_at,
-                false => attempt_at.max(self.tell_at(channel, now)),
+            let back_off = match channel.failed {
+                0 => Duration::ZERO,
+                _ if channel.fresh => Duration::ZERO,
+                failed => pause(failed),
+            };
+            let write_at = spaced(back_off);
+            // A file that cannot be written is no reason to let BIRD wait.
+            let tell_at = match channel.trouble {
+                Some(_) => write_at,
+                None => spaced(Duration::ZERO),
+            };
+            let tell_at = tell_at.max(self.tell_at(channel, now));
+            let at = match (to_write, channel.bird_due) {
+                (true, true) => write_at.min(tell_at),
+                (true, false) => write_at,
+                (false, _) => tell_at,
             };
             let timer = self.channels[index].timer.take();
             desk.cancel(timer);
@@ -93,14 +103,12 @@ impl Routes {
         channel.began = Some(now);
         channel.fresh = false;
         let via = channel.via.clone();
-        let mut writing = false;
         for file in self.files_mut() {
             if file.config.via == *via && file.can_be_written() {
                 file.begin_write(desk, now);
-                writing = true;
             }
         }
-        match writing {
+        match self.awaits_files(&self.channels[index]) {
             true => {
                 let channel = &mut self.channels[index];
                 channel.phase = Phase::Writing;
@@ -109,6 +117,17 @@ impl Routes {
             }
             false => self.reconfigure(desk, now, index),
         }
+    }
+
+    /// Whether an attempt waits for files of its own. One that failed before is retried, and keeps BIRD from nothing; one
+    /// that comes so late that BIRD did not wait for it has an attempt of its own.
+    fn awaits_files(&self, channel: &Channel) -> bool {
+        let mut files = self.files_of(channel);
+        files.any(|file| {
+            let write = file.write.as_ref();
+            let young = write.is_some_and(|write| Some(write.since) == channel.began);
+            young && !(channel.bird_due && file.trouble.is_some())
+        })
     }
 
     pub fn file_written(
@@ -132,7 +151,8 @@ impl Routes {
             Ok(()) if write.outdated => file.lists.is_written(write.content),
             Ok(()) => file.is_written(desk, now, write.content),
             Err(cause) => {
-                file.announce |= write.announce;
+                // Nor is it known what BIRD has read.
+                file.announce = true;
                 file.failed(desk, now, cause);
             }
         }
@@ -148,12 +168,7 @@ impl Routes {
         let channel = &mut self.channels[index];
         channel.bird_due |= to_tell;
         channel.failed = channel.failed.saturating_add(u32::from(!written));
-        let channel = &self.channels[index];
-        // One that comes so late that BIRD did not wait for it has an attempt of its own.
-        let young = |write: &Write| Some(write.since) == channel.began;
-        let mut writes = self.files_of(channel).map(|file| &file.write);
-        let waits = writes.any(|write| write.as_ref().is_some_and(young));
-        drop(writes);
+        let waits = self.awaits_files(&self.channels[index]);
         let channel = &mut self.channels[index];
         match channel.phase {
             Phase::Writing if !waits => channel.phase = Phase::Written,

@@ -280,7 +280,7 @@ impl Routes {
         for index in 0..self.channels.len() {
             let channel = &self.channels[index];
             let settled = self.files_of(channel).all(PrefixFile::settled);
-            self.channels[index].fresh |= channel.bird_due || !settled;
+            self.channels[index].fresh |= !channel.bird_knows() || !settled;
         }
     }
 

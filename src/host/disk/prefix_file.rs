@@ -28,8 +28,8 @@ pub struct Outcome {
     pub damaged: Option<PathBuf>,
     /// What the old file held, or why that is not known; if it is wanted and there was one.
     pub old: Option<Result<Vec<u8>, String>>,
-    /// Why there is no room for a withdrawal on a disk that is full.
-    pub reserve: Option<String>,
+    /// It can never be replaced as a whole, so a [`reserve`](super::reserve) is of no use.
+    pub in_place: bool,
 }
 
 /// Replaces the prefix file at `path`, or makes it; what is on the disk afterwards is whole, whatever happens. `keep`: what
@@ -59,10 +59,7 @@ pub fn replace_prefix_file(path: &Path, content: &[u8], keep: bool) -> io::Resul
     let (flaw, way) = place(&target, content, old.as_deref())
         .map_err(|error| failed("write", &target, &error))?;
     outcome.flaw = flaw.or(outcome.flaw);
-    if way == Way::Renamed {
-        let reserved = reserve::make(&target);
-        outcome.reserve = reserved.err().map(|error| sys::cause(&error));
-    }
+    outcome.in_place = way == Way::InPlace;
     if let Some(old) = old.filter(|_| keep) {
         outcome.old = Some(Ok(old));
     }

@@ -95,7 +95,11 @@ fn program(dir: &Dir, name: &str, words: &[&str]) -> Child {
     fs::write(&path, "read line").unwrap();
     let mut command = Command::new("/bin/sh");
     command.arg(&path).args(words);
-    command.stdin(Stdio::piped()).spawn().unwrap()
+    let child = command.stdin(Stdio::piped()).spawn().unwrap();
+    // The kernel lets us go on a moment before the new program has its words.
+    let words = format!("/proc/{}/cmdline", child.id());
+    while !fs::read_to_string(&words).unwrap().contains(name) {}
+    child
 }
 
 #[test]

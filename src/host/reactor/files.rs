@@ -390,7 +390,10 @@ impl Reactor {
     fn replaced(&mut self, file: Rc<FamilyConfig>, outcome: Outcome) {
         let (now, family) = (self.now.mono, file.family());
         self.troubles.prefix_files[family.index()].set(now, outcome.flaw);
-        self.troubles.reserves[family.index()].set(now, outcome.reserve);
+        match outcome.in_place {
+            true => self.troubles.reserves[family.index()].works(now),
+            false => self.files.want(file.clone(), Wish::Reserve),
+        }
         if let Some(kept) = outcome.damaged {
             let path = file.prefix_file.clone();
             let notice = Notice::from(What::DamagedKept { path, kept });

@@ -132,14 +132,15 @@ fn what_does_not_come_to_rest_is_an_error() {
             thread::sleep(Duration::from_millis(50));
         }
     });
-    let loaded = load(&source);
+    let files = read_quiet_within(&source, Duration::from_secs(2));
     stop.store(true, std::sync::atomic::Ordering::SeqCst);
     writer.join().unwrap();
+    let loaded = probe::with(|probes| load::load(&source, files, probes));
     assert!(loaded.config.is_none());
     let errors = messages(&loaded.complaints, Severity::Error);
     assert_eq!(
         errors,
-        ["cannot read the file: it has been changing for 10 s"]
+        ["cannot read the file: it has been changing for 2 s"]
     );
 }
 

@@ -325,9 +325,9 @@ pub fn encode_outcome(outcome: &Outcome) -> Vec<u8> {
         None => (false, None),
     };
     put_number(&mut bytes, u64::from(was_read));
-    let text = |text: &Option<String>| text.clone().map(String::into_bytes);
-    let fields = [text(&outcome.flaw), text(&outcome.reserve)];
-    for field in [fields[0].as_deref(), fields[1].as_deref(), damaged, old] {
+    put_number(&mut bytes, u64::from(outcome.in_place));
+    let flaw = outcome.flaw.as_deref().map(str::as_bytes);
+    for field in [flaw, damaged, old] {
         // One more than its length, or 0.
         put_number(&mut bytes, field.map_or(0, |field| field.len() as u64 + 1));
         bytes.extend_from_slice(field.unwrap_or_default());
@@ -338,6 +338,7 @@ pub fn encode_outcome(outcome: &Outcome) -> Vec<u8> {
 pub fn decode_outcome(mut bytes: &[u8]) -> Option<Outcome> {
     let input = &mut bytes;
     let was_read = take_number(input)? != 0;
+    let in_place = take_number(input)? != 0;
     let mut field = || match take_number(input)?.checked_sub(1) {
         None => Some(None),
         Some(length) => {
@@ -348,8 +349,8 @@ pub fn decode_outcome(mut bytes: &[u8]) -> Option<Outcome> {
     };
     let text = |field: &[u8]| String::from_utf8_lossy(field).into_owned();
     Some(Outcome {
+        in_place,
         flaw: field()?.map(text),
-        reserve: field()?.map(text),
         damaged: field()?.map(|path| PathBuf::from(OsStr::from_bytes(path))),
         old: field()?.map(|old| match was_read {
             true => Ok(old.to_vec()),
@@ -510,7 +511,7 @@ mod tests {
                 flaw: Some("written in place".to_string()),
                 damaged: Some("/a.damaged".into()),
                 old: Some(Ok(Vec::new())),
-                reserve: Some(String::new()),
+                in_place: true,
             },
             Outcome {
                 old: Some(Err("unreadable".to_string())),

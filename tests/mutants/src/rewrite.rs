@@ -15,6 +15,7 @@ use syn::{
 
 pub struct Mutant {
     pub number: u32,
+    pub file: String,
     place: String,
     what: String,
 }
@@ -120,6 +121,7 @@ impl Writer<'_> {
         }
         self.mutants.push(Mutant {
             number,
+            file: self.file.clone(),
             place: format!("{}:{} {}", self.file, at.line, self.function),
             what: format!("{what}: {}", at.code),
         });
@@ -246,7 +248,7 @@ impl VisitMut for Writer<'_> {
             Expr::Binary(binary) => binary.op.to_token_stream().to_string().len() == 2,
             _ => false,
         };
-        if !acts {
+        if !acts || saves_only(expression) {
             return;
         }
         let expression = expression.clone();
@@ -287,6 +289,15 @@ impl VisitMut for Writer<'_> {
             _ => self.operator(&at, expression),
         }
     }
+}
+
+/// Whether it is there for memory or time alone: nothing else tells whether it was done.
+fn saves_only(expression: &Expr) -> bool {
+    let Expr::MethodCall(call) = expression else {
+        return false;
+    };
+    let name = call.method.to_string();
+    ["shrink_to_fit", "shrink_to", "reserve"].contains(&name.as_str())
 }
 
 fn for_tests(attributes: &[Attribute]) -> bool {

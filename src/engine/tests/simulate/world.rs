@@ -111,7 +111,7 @@ pub struct Life {
     stage: Stage,
     begun: Mono,
     turns_at_once: (Mono, u32),
-    customs_since: Mono,
+    customs_since: Option<Mono>,
 }
 
 impl Life {
@@ -191,7 +191,7 @@ impl Life {
             stage: Stage::Running,
             begun: now,
             turns_at_once: (now, 0),
-            customs_since: now,
+            customs_since: None,
         };
         life.model.due(now);
         life.absorb(journal);
@@ -247,6 +247,10 @@ impl Life {
             self.bench.now = self.bench.now + self.chance.millis(0, 3000);
         }
         self.bench.finish_turn();
+        if self.bench.engine.can_start() {
+            // After a turn that writes a file the next one comes at once.
+            self.bench.finish_turn();
+        }
         self.absorb(journal);
         for notice in &self.bench.notices {
             journal.note(format!("{:>12} {:?}", self.bench.now.micros(), notice.what));

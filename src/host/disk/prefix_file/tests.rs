@@ -46,6 +46,7 @@ fn access_lists_and_attributes_are_kept() {
     assert!(before.0.contains("user:4242:r--") && before.1.contains("user.note"));
     replaced(&path, OLD);
     assert_eq!(all(), before);
+    reserve::make(&path).unwrap();
     reserve::take(&path, NEW).unwrap();
     assert_eq!(all(), before);
     assert_eq!(fs::read(&path).unwrap(), NEW);
@@ -108,6 +109,7 @@ fn the_reserve_has_room_for_the_file_and_is_left_alone_while_somebody_reads_it()
     reserve::make(&path).unwrap();
     assert!(room() >= 4096);
     replaced(&path, &long);
+    reserve::make(&path).unwrap();
     assert!(room() > 100_000);
     reserve::take(&path, NEW).unwrap();
     assert_eq!(fs::read(&path).unwrap(), NEW);

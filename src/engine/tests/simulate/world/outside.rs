@@ -214,13 +214,13 @@ impl Life {
     fn file_answers(&mut self, order: &Order, lands: bool, fails: bool) -> Event {
         let (job, path) = (order.job, &order.path);
         let cause = || "timed out".to_string();
+        if fails {
+            self.disks.well_since[order.family.index()] = self.bench.now;
+        }
         if order.prefixes.is_none() && fails {
             let (prefixes, repair) = (Set::new(), Some(Repair::Unreadable(cause())));
             let file = FoundFile { prefixes, repair };
             return Event::FileFound { job, file };
-        }
-        if fails {
-            self.disks.well_since[order.family.index()] = self.bench.now;
         }
         self.unseen.remove(path);
         let event = lands.then(|| self.bench.carry_out(order));
@@ -516,9 +516,10 @@ impl Life {
             .all(|config| self.birds.of(&config.via).well_since < now);
         let full = self.disks.well_since.contains(&now);
         if running || full || !birds_well || self.bench.engine.customs.finished() {
-            self.customs_since = now;
+            self.customs_since = None;
+            return;
         }
-        let waiting = now.since(self.customs_since);
+        let waiting = now.since(*self.customs_since.get_or_insert(now));
         assert!(
             waiting < Duration::from_secs(10),
             "a command waits for {waiting:?}"
