@@ -331,6 +331,14 @@ impl Routes {
         armed.count() + usize::from(self.look_at.is_some())
     }
 
+    /// What the engine takes to stand in the family's file that this look is for, if it still waits for it.
+    #[cfg(test)]
+    pub fn looks_at(&self, job: JobId) -> Option<(Family, &Set<IpNetwork>)> {
+        let mut files = self.families.iter().flatten();
+        let file = files.find(|file| file.look == Some(job))?;
+        Some((file.family, file.lists.written()))
+    }
+
     #[cfg(test)]
     pub fn vias(&self) -> impl Iterator<Item = Via> + '_ {
         self.channels.iter().map(|channel| (*channel.via).clone())
