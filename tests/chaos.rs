@@ -55,11 +55,15 @@ fn number(variable: &str) -> Option<u64> {
 fn live(seed: u64, until: Instant, stop: &AtomicBool) -> String {
     // Not the numbers of the life itself.
     let mut random = Random::new(!seed);
+    let lists_on_disk = random.one_in(3);
     let birth = Birth {
         seed,
         version: random.pick(&[Version::Two, Version::Three]),
         as_root: random.one_in(3),
-        lists_on_disk: random.one_in(3),
+        lists_on_disk,
+        history_on_disk: !lists_on_disk && random.one_in(2),
+        customs: random.one_in(4),
+        watched: random.one_in(3),
     };
     let lab = Lab::new(&format!("chaos-{seed}"));
     let disk = Disk::new(&lab);

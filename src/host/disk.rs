@@ -4,7 +4,7 @@
 //! A reader sees the old content or the new one, and after [`replace_prefix_file`] so does a reboot. Mode, owner, access
 //! control lists and extended attributes are kept, a symbolic link stays and its target is replaced, a new file can be
 //! read by everybody. A temporary file has a name that neither BIRD (`*.conf`) nor a collector of metrics (`*.prom`)
-//! takes in, and is gone after a failure; [`sweep`] removes those that a killed predecessor left. Errors say what was
+//! takes in, and is gone after a failure; those that killed processes left are removed with the next one. Errors say what was
 //! to be done.
 
 mod attributes;
@@ -47,7 +47,7 @@ pub fn create(path: &Path, content: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         result => result.map_err(|error| failed("make", &target, &error)),
     };
-    // A file that is left is swept at the next start of the daemon.
+    // A file that is left is swept before the next one.
     let _ = fs::remove_file(&beside);
     made
 }
@@ -97,6 +97,7 @@ impl Replacement {
     }
 
     fn of(target: &Path) -> io::Result<Replacement> {
+        sweep_beside(target);
         let old = existing(target)?;
         let temporary = temporary_name(target);
         let file = create_temporary(&temporary).map_err(|error| {
@@ -142,7 +143,7 @@ impl Replacement {
 impl Drop for Replacement {
     fn drop(&mut self) {
         if !self.done {
-            // It is swept at the next start if even this fails.
+            // It is swept before the next one if even this fails.
             let _ = fs::remove_file(&self.temporary);
         }
     }
@@ -206,13 +207,19 @@ pub fn archive(path: &Path, content: &[u8], keep: u32, now: Wall) -> io::Result<
     history::archive(&resolve(path)?, content, keep, now)
 }
 
-/// Removes the temporary files that killed predecessors left for `path`; returns how many.
-pub fn sweep(path: &Path) -> io::Result<usize> {
-    let target = resolve(path)?;
-    let prefix = temporary_prefix(&target);
-    let mut removed = 0;
-    for entry in fs::read_dir(directory_of(&target))? {
-        let entry = entry?;
+/// Removes the temporary files that killed processes left for `path`: this one's predecessors, and those that a disk has
+/// held until it was back. A process that is at work on one is told of an error, and tries again.
+pub fn sweep(path: &Path) {
+    if let Ok(target) = resolve(path) {
+        sweep_beside(&target);
+    }
+}
+
+/// What can't be swept is in nobody's way.
+fn sweep_beside(target: &Path) {
+    let prefix = temporary_prefix(target);
+    let entries = fs::read_dir(directory_of(target)).into_iter().flatten();
+    for entry in entries.flatten() {
         let name = entry.file_name();
         let pid = name
             .as_bytes()
@@ -220,11 +227,9 @@ pub fn sweep(path: &Path) -> io::Result<usize> {
             .and_then(|rest| rest.strip_suffix(b".tmp"));
         let ours = pid.is_some_and(|pid| !pid.is_empty() && pid.iter().all(u8::is_ascii_digit));
         if ours && is_regular(&entry.path()) {
-            fs::remove_file(entry.path())?;
-            removed += 1;
+            let _ = fs::remove_file(entry.path());
         }
     }
-    Ok(removed)
 }
 
 /// The file that is meant by `path`, after all links at its end; it need not exist.

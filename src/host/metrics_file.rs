@@ -24,8 +24,6 @@ pub struct MetricsFile {
     wanted: bool,
     pass: Option<Pass>,
     share: Share,
-    /// What killed predecessors left half written is gone.
-    swept: bool,
 }
 
 /// A file that is being made.
@@ -38,8 +36,8 @@ struct Pass {
 /// Where it goes.
 pub trait Sink {
     fn state(&self) -> Stream;
-    /// A new file; `sweep`: what killed predecessors left of it is removed first.
-    fn begin(&mut self, now: Mono, path: &Path, sweep: bool);
+    /// A new file.
+    fn begin(&mut self, now: Mono, path: &Path);
     fn feed(&mut self, now: Mono, text: &[u8]);
     /// That was all of it; `whole`: it takes the place of the old file.
     fn end(&mut self, now: Mono, whole: bool);
@@ -56,8 +54,8 @@ impl Sink for ToWriter<'_> {
         self.writer.stream(Lane::Metrics)
     }
 
-    fn begin(&mut self, now: Mono, path: &Path, sweep: bool) {
-        let request = Request::Stream { path, sweep };
+    fn begin(&mut self, now: Mono, path: &Path) {
+        let request = Request::Stream { path };
         self.writer.submit(now, Lane::Metrics, &request, self.jobs);
     }
 
@@ -76,7 +74,6 @@ impl MetricsFile {
             wanted: false,
             pass: None,
             share: Share::one_in(SHARE, now),
-            swept: false,
         }
     }
 
@@ -115,7 +112,6 @@ impl MetricsFile {
             wanted,
             pass,
             share,
-            swept,
         } = self;
         let mut work = || {
             let now = clock();
@@ -123,8 +119,7 @@ impl MetricsFile {
                 if sink.state() != Stream::Free || !std::mem::take(wanted) {
                     return false;
                 }
-                let sweep = !std::mem::replace(swept, true);
-                sink.begin(now, &directory.join(NAME), sweep);
+                sink.begin(now, &directory.join(NAME));
                 *pass = Some(Pass::default());
                 return true;
             };
@@ -191,8 +186,7 @@ mod tests {
             })
         }
 
-        fn begin(&mut self, _: Mono, path: &Path, sweep: bool) {
-            assert_eq!(sweep, self.files.is_empty());
+        fn begin(&mut self, _: Mono, path: &Path) {
             self.files.push((path.to_path_buf(), String::new(), None));
         }
 

@@ -1,6 +1,7 @@
 //! The system calls of the daemon, the errors that their manual pages list, and strace(1), which injects them.
 //!
-//! Only the daemon itself is traced, not its children. strace writes every call to a file, so each injection also
+//! One process is traced at a time: the daemon, one that writes its files, or the one that starts its children. What
+//! those become is not. strace writes every call to a file, so each injection also
 //! tells which calls the daemon makes: one that is missing here fails the test.
 
 use std::collections::BTreeSet;
@@ -124,6 +125,7 @@ pub const CALLS: &[(&str, Kind, &str)] = &[
     ),
     ("fgetxattr", Survives, "E2BIG ENODATA EOPNOTSUPP ERANGE"),
     ("flistxattr", Survives, "E2BIG EOPNOTSUPP ERANGE"),
+    ("fremovexattr", Survives, "ENODATA EOPNOTSUPP EPERM ERANGE"),
     (
         "fsetxattr",
         Survives,
@@ -172,6 +174,7 @@ pub const CALLS: &[(&str, Kind, &str)] = &[
         "EACCES EDQUOT EEXIST EIO ELOOP EMLINK ENOENT ENOMEM ENOSPC ENOTDIR EPERM EROFS EXDEV",
     ),
     ("listen", Survives, "EADDRINUSE ENOTSOCK EOPNOTSUPP"),
+    ("llistxattr", Survives, "E2BIG EOPNOTSUPP ERANGE"),
     ("lseek", Survives, "EINVAL ENXIO EOVERFLOW ESPIPE"),
     (
         "lstat",
@@ -274,7 +277,13 @@ pub const CALLS: &[(&str, Kind, &str)] = &[
     ("rt_sigaction", Survives, "EINVAL"),
     ("rt_sigprocmask", Survives, "EINVAL"),
     ("rt_sigreturn", CannotFail, ""),
+    ("rt_sigtimedwait", Survives, "EAGAIN EINTR EINVAL"),
     ("sched_getaffinity", Loader, "EINVAL EPERM ESRCH"),
+    (
+        "sendfile",
+        Survives,
+        "EAGAIN EINVAL EIO ENOMEM EOVERFLOW ESPIPE",
+    ),
     (
         "sendmmsg",
         Survives,
@@ -313,6 +322,7 @@ pub const CALLS: &[(&str, Kind, &str)] = &[
         Survives,
         "EAFNOSUPPORT EMFILE ENFILE EOPNOTSUPP EPROTONOSUPPORT",
     ),
+    ("splice", Survives, "EAGAIN EINVAL ENOMEM ESPIPE"),
     (
         "stat",
         Survives,
@@ -365,31 +375,62 @@ pub const CALLS: &[(&str, Kind, &str)] = &[
     ),
 ];
 
-/// Those that it makes all the time.
-const FREQUENT: [&str; 22] = [
-    "accept4",
-    "clone",
-    "close",
-    "connect",
-    "fcntl",
-    "fdatasync",
-    "inotify_add_watch",
-    "openat",
-    "pipe2",
-    "ppoll",
-    "read",
-    "recvfrom",
-    "recvmsg",
-    "rename",
-    "sendmsg",
-    "sendto",
-    "socket",
-    "statx",
-    "unlink",
-    "wait4",
-    "write",
-    "writev",
-];
+/// Which process is traced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Daemon,
+    /// One that writes its files.
+    Writer,
+    /// The one that starts its children.
+    Starter,
+}
+
+impl Part {
+    /// What it does all the time.
+    fn frequent(self) -> &'static [&'static str] {
+        match self {
+            Part::Daemon => &[
+                "accept4",
+                "close",
+                "connect",
+                "fcntl",
+                "inotify_add_watch",
+                "openat",
+                "pipe2",
+                "ppoll",
+                "read",
+                "recvfrom",
+                "recvmsg",
+                "sendmsg",
+                "sendto",
+                "socket",
+                "socketpair",
+                "statx",
+                "wait4",
+                "write",
+                "writev",
+            ],
+            Part::Writer => &[
+                "close",
+                "fchmod",
+                "fchown",
+                "fdatasync",
+                "fstat",
+                "llistxattr",
+                "openat",
+                "ppoll",
+                "read",
+                "recvfrom",
+                "rename",
+                "sendto",
+                "statx",
+                "unlink",
+                "write",
+            ],
+            Part::Starter => &["clone", "close", "recvmsg", "sendmsg", "write"],
+        }
+    }
+}
 
 /// What is injected, as words of strace(1).
 #[derive(Clone, Debug)]
@@ -399,11 +440,12 @@ pub struct Plan {
     pub may_end: bool,
     /// It is at work from the start, which may fail.
     pub starting: bool,
+    pub part: Part,
 }
 
 impl Plan {
     /// Some calls, each of which fails or takes long, once, in a row or now and then.
-    pub fn new(random: &mut Random, starting: bool) -> Plan {
+    pub fn new(random: &mut Random, part: Part, starting: bool) -> Plan {
         let candidates: Vec<_> = CALLS
             .iter()
             .filter(|(_, kind, _)| match kind {
@@ -413,12 +455,14 @@ impl Plan {
             })
             .copied()
             .collect();
-        let frequent = candidates.iter().filter(|call| FREQUENT.contains(&call.0));
+        let names = part.frequent();
+        let frequent = candidates.iter().filter(|call| names.contains(&call.0));
         let frequent: Vec<_> = frequent.copied().collect();
         let mut plan = Plan {
             words: Vec::new(),
             may_end: false,
             starting,
+            part,
         };
         for _ in 0..random.between(3, 12) {
             let from = if random.one_in(2) {
@@ -435,7 +479,8 @@ impl Plan {
                 format!("delay_enter={}", random.between(50, 900) * 1000)
             } else {
                 let errors: Vec<&str> = errors.split_whitespace().collect();
-                plan.may_end |= kind != Survives;
+                // The end of another process is no end of the daemon.
+                plan.may_end |= kind != Survives && part == Part::Daemon;
                 format!("error={}", random.pick(&errors))
             };
             let first = match random.below(3) {

@@ -56,11 +56,11 @@ impl Life<'_> {
             self.names = self.names_now();
             // What others leave there.
             self.names
-                .extend(["prefixes.conf", "target"].map(String::from));
+                .extend(["prefixes.conf", "target", ".target.reserve"].map(String::from));
         }
         self.steps = 0;
         self.last_calm = Instant::now();
-        self.child_stopped = false;
+        self.children_held = false;
         if self.random.one_in(3) {
             self.stay_steady();
         }
@@ -69,14 +69,16 @@ impl Life<'_> {
     /// What moves no route: a restart, signals, clients.
     fn stay_steady(&mut self) {
         let moves = self.moves();
+        // Another program that cares for the files may be quicker than a start.
+        let watched = self.birth.watched;
         let ends = self.written.settings.on_exit == "none";
         match self.random.below(4) {
-            0 if ends => {
+            0 if ends && !watched => {
                 self.diary.note("SIGTERM and start, without a moved route");
                 self.stop();
                 assert!(self.start(None), "a start in a calm");
             }
-            1 => {
+            1 if !watched => {
                 self.diary.note("SIGKILL and start, without a moved route");
                 self.kill_daemon();
                 assert!(self.start(None), "a start in a calm");

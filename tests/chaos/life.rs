@@ -2,16 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::calls::{Plan, Trace, Tracer};
+use super::calls::{Part, Plan, Trace, Tracer};
 use super::checks::{self, Mode};
 use super::disk::Disk;
 use super::model::{BAIT, Config, Places, SERVICES, all_prefixes};
+use super::oracle::ask_status;
 use super::random::Random;
 use super::steps::{Trouble, left_out};
 use crate::support::bgp::{BgpLab, Version};
@@ -23,6 +25,9 @@ const USER: u32 = 64_739;
 
 /// How long anything may take that should take a few seconds. A machine may be busy with other tests.
 pub const BOUND: Duration = Duration::from_secs(30);
+
+/// After so many seconds without a daemon `--watch` withdraws.
+const PATIENCE: &str = "3";
 
 /// The steps of a life, printed if it ends badly.
 pub struct Diary {
@@ -60,6 +65,12 @@ pub struct Birth {
     pub as_root: bool,
     /// The prefix files lie on the disk that freezes, not on a tmpfs each.
     pub lists_on_disk: bool,
+    /// Their copies do.
+    pub history_on_disk: bool,
+    /// Some services have a command of their own to tell BIRD.
+    pub customs: bool,
+    /// `--watch` runs beside the daemon.
+    pub watched: bool,
 }
 
 pub struct Life<'a> {
@@ -70,6 +81,10 @@ pub struct Life<'a> {
     pub bgp: BgpLab<'a>,
     pub daemon: Option<Daemon>,
     pub tracer: Option<Tracer>,
+    watcher: Option<Daemon>,
+    /// Whose checks cannot be executed, and what holds them.
+    pub held: Vec<(usize, OwnedFd)>,
+    pub configured: Instant,
     /// What is the matter now.
     pub troubles: Vec<Trouble>,
     /// The configuration in the files.
@@ -95,8 +110,8 @@ pub struct Life<'a> {
     /// Steps since the last calm.
     pub steps: usize,
     pub last_calm: Instant,
-    /// A child was stopped since then.
-    pub child_stopped: bool,
+    /// Children were stopped, or started late, since then.
+    pub children_held: bool,
     pub names: BTreeSet<String>,
     traces: usize,
     pub diary: Diary,
@@ -110,7 +125,7 @@ impl<'a> Life<'a> {
         let lists = lists(birth, lab);
         rewrite_node(lab, &lists);
         let now = Instant::now();
-        let mut written = Config::new(&mut random);
+        let mut written = Config::new(&mut random, birth.customs);
         written.settings.metrics &= !left_out("metrics");
         let mut life = Life {
             birth,
@@ -120,6 +135,9 @@ impl<'a> Life<'a> {
             bgp,
             daemon: None,
             tracer: None,
+            watcher: None,
+            held: Vec::new(),
+            configured: now,
             troubles: vec![Trouble::DaemonDead],
             written,
             loaded: None,
@@ -135,7 +153,7 @@ impl<'a> Life<'a> {
             log_file_seen: 0,
             steps: 0,
             last_calm: now,
-            child_stopped: false,
+            children_held: false,
             names: BTreeSet::new(),
             traces: 0,
             diary: Diary {
@@ -149,7 +167,15 @@ impl<'a> Life<'a> {
         }
         life.open_socket();
         life.bgp.node(&["configure"]);
+        let configure = life.bgp.configure_command();
+        life.lab
+            .script("custom", &format!("#!/bin/sh\nexec {configure}\n"));
         life.write_config();
+        if birth.watched {
+            let mut command = life.command(&life.program());
+            command.args(["-f", "main.conf", "-d", "services", "--watch", PATIENCE]);
+            life.watcher = Some(Daemon::spawn(command));
+        }
         life
     }
 
@@ -158,6 +184,7 @@ impl<'a> Life<'a> {
             dir: self.lab.dir(),
             lists: lists(self.birth, self.lab),
             configure: self.bgp.configure_command(),
+            custom: self.lab.path("custom"),
         }
     }
 
@@ -185,6 +212,21 @@ impl<'a> Life<'a> {
 
     pub fn frozen(&self) -> bool {
         self.has(&Trouble::DiskFrozen)
+    }
+
+    /// Whether the check of a service passes.
+    pub fn passes(&self, service: usize) -> bool {
+        let held = self.held.iter().any(|(held, _)| *held == service);
+        self.modes[service].0.passes() && !held
+    }
+
+    /// Nobody but `--watch` cares for the prefix files.
+    pub fn watched_alone(&self) -> bool {
+        self.birth.watched && !self.daemon_works()
+    }
+
+    pub fn watcher(&self) -> u32 {
+        self.watcher.as_ref().map_or(0, Daemon::pid)
     }
 
     pub fn pid(&self) -> u32 {
@@ -286,6 +328,7 @@ impl<'a> Life<'a> {
                     | Trouble::BirdSocketAway
                     | Trouble::BirdConfigBroken
                     | Trouble::DiskFull(_)
+                    | Trouble::ExecHeld(_)
                     | Trouble::MaintenanceCovered
                     | Trouble::FileRevoked(_)
             )
@@ -350,7 +393,7 @@ impl<'a> Life<'a> {
         if let Some(plan) = plan {
             self.tracer = Tracer::of(pid, plan, trace);
             if self.tracer.is_some() {
-                self.troubles.push(Trouble::DaemonTraced);
+                self.troubles.push(Trouble::Traced(Part::Daemon));
             }
         }
         if is_alive(pid) {
@@ -419,16 +462,44 @@ impl<'a> Life<'a> {
 
     /// Ends an injection, if there is one; whether it might have ended the daemon.
     pub fn stop_tracing(&mut self) -> Option<bool> {
-        self.troubles.retain(|t| *t != Trouble::DaemonTraced);
+        self.troubles.retain(|t| !matches!(t, Trouble::Traced(_)));
         let tracer = self.tracer.take()?;
-        let (may_end, output) = (tracer.plan.may_end, tracer.output.clone());
+        let (plan, output) = (tracer.plan.clone(), tracer.output.clone());
         let trace = tracer.stop();
-        self.take_trace(&trace);
+        self.take_trace(&trace, plan.part);
         let _ = fs::remove_file(output);
-        Some(may_end)
+        if plan.starting {
+            self.await_start(plan.may_end);
+        }
+        Some(plan.may_end)
     }
 
-    fn take_trace(&mut self, trace: &Trace) {
+    /// A start into which something was injected goes on, or comes to its end, without it.
+    fn await_start(&mut self, may_end: bool) {
+        let pid = self.pid();
+        if !self.daemon_works() || pid == 0 {
+            return;
+        }
+        wait_within("the start is over", BOUND, || {
+            !is_alive(pid) || ask_status().is_some()
+        });
+        if is_alive(pid) {
+            return;
+        }
+        let Some(mut daemon) = self.daemon.take() else {
+            return;
+        };
+        let status = daemon.wait_end();
+        self.diary.note(format!("the start ended with {status}"));
+        assert!(
+            may_end || status.code() == Some(1),
+            "a start that fails ends with exit status 1, not with {status}: {:?}",
+            daemon.err.all()
+        );
+        self.daemon_is_gone();
+    }
+
+    fn take_trace(&mut self, trace: &Trace, part: Part) {
         assert!(
             trace.unknown().is_empty(),
             "the daemon makes system calls that tests/chaos/calls.rs does not know: {:?}",
@@ -436,7 +507,9 @@ impl<'a> Life<'a> {
         );
         self.calls.extend(trace.calls.iter().cloned());
         self.injected += trace.injected.len();
-        self.not_closed += trace.not_closed;
+        if part == Part::Daemon {
+            self.not_closed += trace.not_closed;
+        }
         self.not_removed |= trace.not_removed;
         let shown: Vec<&str> = trace
             .injected
@@ -499,6 +572,7 @@ impl Drop for Life<'_> {
         if self.frozen() {
             self.disk.thaw();
         }
+        self.held.clear();
         let _ = self.tracer.take().map(Tracer::stop);
         for trouble in [Trouble::DaemonStopped, Trouble::BirdStopped] {
             if self.has(&trouble) {
@@ -508,7 +582,7 @@ impl Drop for Life<'_> {
         }
         if std::thread::panicking() {
             let log = self.lab.read("disk/log/daemon.log");
-            let lines: Vec<&str> = log.lines().collect();
+            let lines: Vec<&str> = log.lines().filter(|l| !l.contains(" DEBUG ")).collect();
             let skip = lines.len().saturating_sub(40);
             eprintln!("its log file:\n    {}", lines[skip..].join("\n    "));
         }
@@ -563,6 +637,12 @@ fn prepare(birth: &Birth, lab: &Lab) {
         .expect("prefix file");
         for path in [&place, &directory, &file] {
             give(birth, path);
+        }
+        if birth.history_on_disk {
+            let copies = lab.path(&format!("disk/history-{list}"));
+            fs::create_dir(&copies).expect("mkdir");
+            give(birth, &copies);
+            symlink(copies, directory.join("history")).expect("symlink");
         }
     }
     for service in &SERVICES {

@@ -66,10 +66,12 @@ pub struct ServiceConfig {
     pub fall: u64,
     /// `on_disabled`, if the check is switched off.
     pub disabled: Option<&'static str>,
+    /// It has a command of its own to tell BIRD.
+    pub custom: bool,
 }
 
 impl ServiceConfig {
-    pub fn new(random: &mut Random) -> ServiceConfig {
+    pub fn new(random: &mut Random, customs: bool) -> ServiceConfig {
         ServiceConfig {
             interval: random.pick(&["0.3", "0.5", "0.8"]),
             rise: random.between(1, 2),
@@ -79,6 +81,7 @@ impl ServiceConfig {
                 1 => Some("advertise"),
                 _ => None,
             },
+            custom: customs && random.one_in(2),
         }
     }
 }
@@ -123,10 +126,10 @@ pub struct Config {
 }
 
 impl Config {
-    pub fn new(random: &mut Random) -> Config {
+    pub fn new(random: &mut Random, customs: bool) -> Config {
         let services = SERVICES
             .iter()
-            .map(|service| (service.name, ServiceConfig::new(random)));
+            .map(|service| (service.name, ServiceConfig::new(random, customs)));
         Config {
             services: services.collect(),
             settings: Settings::new(random),
@@ -212,11 +215,18 @@ impl Config {
             None => "check_disabled = false\n",
             Some(_) => "",
         };
+        let custom = match config.custom {
+            true => format!(
+                "custom_bird_reconfigure_cmd = {}\n",
+                places.custom.display()
+            ),
+            false => String::new(),
+        };
         // The last prefix has no length, so that its file can be cut after a part of its address.
         let list = prefixes.join(", ");
         let list = list.strip_suffix("/32").unwrap_or(&list);
         Some(format!(
-            "[{name}]\n{enabled}{disabled}check_cmd = {} {name}\ncheck_interval = {}\ncheck_timeout = 3\ncheck_rise = {}\n\
+            "[{name}]\n{enabled}{disabled}{custom}check_cmd = {} {name}\ncheck_interval = {}\ncheck_timeout = 3\ncheck_rise = {}\n\
              check_fail = {}\nshared_prefix = {}\non_exit = {}\nmaintenance_file = {}\nip_prefix = {list}\n",
             places.dir.join(format!("check-{name}")).display(),
             config.interval,
@@ -236,4 +246,6 @@ pub struct Places<'a> {
     pub lists: std::path::PathBuf,
     /// What makes BIRD read its configuration, as a command.
     pub configure: String,
+    /// The same, with one more word, which does not matter.
+    pub custom: std::path::PathBuf,
 }

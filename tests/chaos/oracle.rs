@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::calls::Part;
 use super::life::{BOUND, Life};
 use super::model::{SERVICES, Service, all_prefixes, is_v6};
 use super::steps::Trouble;
@@ -65,7 +66,7 @@ impl Life<'_> {
             return Must::Either;
         }
         let frozen = service.name == "disk" && self.frozen();
-        match self.modes[index].0.passes() && !frozen {
+        match self.passes(index) && !frozen {
             true => Must::BeIn,
             false => Must::BeOut,
         }
@@ -73,7 +74,7 @@ impl Life<'_> {
 
     /// Whether a prefix must be in the peer's table if nothing hinders.
     fn must(&self, prefix: &str) -> Must {
-        if self.addresses_away.contains(prefix) {
+        if self.addresses_away.contains(prefix) || self.watched_alone() {
             return Must::BeOut;
         }
         self.must_be_listed(prefix)
@@ -97,9 +98,12 @@ impl Life<'_> {
         let both = [true; 2];
         for trouble in &self.troubles {
             match trouble {
+                Trouble::DaemonDead | Trouble::DaemonStopped if self.birth.watched => {
+                    hindered.announce = both;
+                }
                 Trouble::DaemonDead
                 | Trouble::DaemonStopped
-                | Trouble::DaemonTraced
+                | Trouble::Traced(_)
                 | Trouble::DaemonLimited
                 | Trouble::BirdDead
                 | Trouble::BirdStopped
@@ -136,7 +140,8 @@ impl Life<'_> {
                 | Trouble::MaintenanceAway
                 | Trouble::MaintenanceHidden
                 | Trouble::MaintenanceCovered
-                | Trouble::ConfigBroken => {}
+                | Trouble::ConfigBroken
+                | Trouble::ExecHeld(_) => {}
             }
         }
         hindered
@@ -235,8 +240,14 @@ impl Life<'_> {
     /// Waits until what can be expected has come about.
     pub fn expect(&mut self) {
         self.diary.note(format!("expect {}", self.wanted()));
-        self.wait(BOUND, "as expected", |life| life.wrong_at_peer());
-        let held_up = [Trouble::DaemonTraced, Trouble::DaemonLimited];
+        // Its pauses after failures are longer.
+        let limit = if self.watched_alone() {
+            3 * BOUND
+        } else {
+            BOUND
+        };
+        self.wait(limit, "as expected", |life| life.wrong_at_peer());
+        let held_up = [Trouble::Traced(Part::Daemon), Trouble::DaemonLimited];
         if self.daemon_works() && !held_up.iter().any(|trouble| self.has(trouble)) {
             self.wait(BOUND, "answered", |_| match ask_status() {
                 Some(_) => Vec::new(),
@@ -266,6 +277,9 @@ impl Life<'_> {
         loop {
             self.look();
             let found = wrong(self);
+            if !found.is_empty() {
+                self.configure_for_customs();
+            }
             if found.is_empty() {
                 let took = begin.elapsed();
                 if took > Duration::from_secs(10) {
@@ -286,6 +300,15 @@ impl Life<'_> {
                 );
             }
             std::thread::sleep(Duration::from_millis(40));
+        }
+    }
+
+    /// What fails of a service's own command is not done again, so an operator does it here.
+    fn configure_for_customs(&mut self) {
+        let answers = !self.has(&Trouble::BirdDead) && !self.has(&Trouble::BirdStopped);
+        if self.birth.customs && answers && self.configured.elapsed() > Duration::from_secs(1) {
+            self.birdc("configure");
+            self.configured = Instant::now();
         }
     }
 
@@ -402,6 +425,7 @@ impl Life<'_> {
     /// The files that the daemon may have made, by name, with a `#` for digits.
     pub fn names_now(&self) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
+        let metrics = self.written.settings.metrics;
         let lists = ["4", "4b", "6"].map(|list| self.list_dir(list));
         let others = ["disk/log", "disk/metrics"].map(|name| self.lab.path(name));
         for directory in lists.iter().chain(&others) {
@@ -413,7 +437,9 @@ impl Life<'_> {
                 // What is kept on purpose comes and goes with the settings.
                 let kept = ["history", "prefixes.conf.damaged"].contains(&name.as_str())
                     || name.starts_with("daemon.log")
-                    || name == "anycast_healthchecker.prom";
+                    || name == "anycast_healthchecker.prom"
+                    // What a process that was killed left of it is removed with the next one.
+                    || name.starts_with(".anycast_healthchecker.prom") && !metrics;
                 if !kept {
                     names.insert(text.join("#"));
                 }
@@ -444,6 +470,7 @@ impl Life<'_> {
         let program = self.lab.path("program").display().to_string();
         let runs = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
         pid == self.pid()
+            || pid == self.watcher()
             || runs.display().to_string() == program && daemon::parent_of(pid) == Some(self.pid())
             || line.contains("bird") && line.contains("-c")
             || line == "sleep 2000"
@@ -481,7 +508,7 @@ impl Life<'_> {
             .filter(|(at, line)| *at > self.last_calm && self.passed_long_before(*at, line))
             .collect();
         assert!(
-            late.is_empty() || self.child_stopped,
+            late.is_empty() || self.children_held,
             "a check that passes in milliseconds has timed out: {late:?}"
         );
         let lines = daemon.out.all();
@@ -552,7 +579,7 @@ impl Life<'_> {
     }
 }
 
-fn command_line(pid: u32) -> String {
+pub fn command_line(pid: u32) -> String {
     let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     String::from_utf8_lossy(&words)
         .replace('\0', " ")

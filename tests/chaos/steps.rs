@@ -8,10 +8,11 @@ use std::os::unix::net::{SocketAddr, UnixStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::calls::{Plan, Tracer};
+use super::calls::{Part, Plan, Tracer};
 use super::checks::Mode;
 use super::life::{BOUND, Life};
 use super::model::{Config, SERVICES, ServiceConfig, Settings, all_prefixes};
+use super::oracle::command_line;
 use crate::support::{daemon, sys};
 
 /// Something that is the matter until it is undone. Lists are "4", "4b" and "6".
@@ -20,7 +21,7 @@ pub enum Trouble {
     DaemonDead,
     DaemonStopped,
     /// strace injects errors and delays.
-    DaemonTraced,
+    Traced(Part),
     /// It may open no more descriptors.
     DaemonLimited,
     /// A child of the daemon is stopped.
@@ -46,6 +47,8 @@ pub enum Trouble {
     MaintenanceCovered,
     /// The files of the configuration are not valid.
     ConfigBroken,
+    /// The check of this service, by number, cannot be executed: whoever tries waits.
+    ExecHeld(usize),
 }
 
 /// What is over at once, with how often it is chosen.
@@ -68,6 +71,8 @@ enum Blow {
     RestartSession,
     EditList,
     HurtChild,
+    HurtHelper,
+    Withdraw,
     ManyAddresses,
     Pidfile,
     LogRemoved,
@@ -94,6 +99,8 @@ const BLOWS: &[(u64, Blow)] = &[
     (1, Blow::RestartSession),
     (6, Blow::EditList),
     (3, Blow::HurtChild),
+    (3, Blow::HurtHelper),
+    (2, Blow::Withdraw),
     (1, Blow::ManyAddresses),
     (1, Blow::Pidfile),
     (1, Blow::LogRemoved),
@@ -111,7 +118,7 @@ impl Life<'_> {
             let index = self.random.below(self.troubles.len() as u64) as usize;
             let trouble = self.troubles[index].clone();
             // What is injected needs time to be met.
-            if trouble != Trouble::DaemonTraced || self.random.one_in(3) {
+            if !matches!(trouble, Trouble::Traced(_)) || self.random.one_in(3) {
                 self.undo(trouble);
                 return;
             }
@@ -134,7 +141,11 @@ impl Life<'_> {
     /// Errors and delays, while there is something to do.
     fn inject(&mut self) -> bool {
         let possible = self.daemon_works() && !self.frozen() && self.tracer.is_none();
-        if !possible || left_out("DaemonTraced") || !self.begin(&Trouble::DaemonTraced) {
+        let part = self
+            .random
+            .pick(&[Part::Daemon, Part::Writer, Part::Starter]);
+        let trouble = Trouble::Traced(part);
+        if !possible || left_out(&format!("{trouble:?}")) || !self.begin(&trouble) {
             return false;
         }
         for _ in 0..self.random.between(1, 4) {
@@ -149,8 +160,9 @@ impl Life<'_> {
         true
     }
 
+    /// One of those that are in use: nobody mends the others, without which BIRD takes nothing.
     fn list(&mut self) -> &'static str {
-        let v6 = self.random.one_in(2);
+        let v6 = self.written.settings.ipv6 && self.random.one_in(2);
         self.written.list(v6)
     }
 
@@ -178,7 +190,8 @@ impl Life<'_> {
 
     fn make_trouble(&mut self) -> bool {
         let list = self.list();
-        let choice = match self.random.below(20) {
+        let service = self.random.below(SERVICES.len() as u64) as usize;
+        let choice = match self.random.below(22) {
             0 | 1 => Trouble::DaemonStopped,
             2 => Trouble::DaemonLimited,
             3 => Trouble::BirdDead,
@@ -195,6 +208,7 @@ impl Life<'_> {
             16 => Trouble::MetricsAway,
             17 => Trouble::MaintenanceAway,
             18 => Trouble::MaintenanceHidden,
+            19 | 20 => Trouble::ExecHeld(service),
             _ => Trouble::MaintenanceCovered,
         };
         let maintenance_hindered = [
@@ -211,6 +225,7 @@ impl Life<'_> {
             | Trouble::FileRevoked(list)
             | Trouble::FileIsDirectory(list) => self.list_is_whole(list),
             Trouble::DiskFull(_) => self.lists_answer(),
+            Trouble::ExecHeld(service) => self.modes[*service].0 != Mode::Missing,
             Trouble::LogAway | Trouble::MetricsAway => !self.frozen(),
             Trouble::MaintenanceAway | Trouble::MaintenanceCovered => !maintenance_hindered,
             // Root sees everything.
@@ -236,7 +251,7 @@ impl Life<'_> {
         match trouble {
             Trouble::DaemonStopped => self.signal(libc::SIGSTOP),
             Trouble::DaemonLimited => self.limit_descriptors("2:"),
-            Trouble::DaemonTraced => return self.trace(),
+            Trouble::Traced(part) => return self.trace(*part),
             Trouble::BirdDead => {
                 self.bgp.kill_node();
                 self.troubles.retain(|t| *t != Trouble::BirdStopped);
@@ -288,6 +303,11 @@ impl Life<'_> {
             Trouble::MaintenanceCovered => {
                 sys::mount_tmpfs(&lab.path("maintenance"), "64k").expect("tmpfs");
             }
+            Trouble::ExecHeld(service) => {
+                let check = lab.path(&format!("check-{}", SERVICES[*service].name));
+                let held = sys::hold_exec(&check).expect("fanotify (root)");
+                self.held.push((*service, held));
+            }
             Trouble::DaemonDead | Trouble::ChildStopped(_) | Trouble::ConfigBroken => {
                 unreachable!("a blow does this")
             }
@@ -317,14 +337,14 @@ impl Life<'_> {
                 let plan = self
                     .random
                     .one_in(2)
-                    .then(|| Plan::new(&mut self.random, true));
+                    .then(|| Plan::new(&mut self.random, Part::Daemon, true));
                 if let Some(plan) = &plan {
                     self.diary.note(format!("started with {:?}", plan.words));
                 }
                 self.start(plan);
             }
             Trouble::DaemonStopped => self.signal(libc::SIGCONT),
-            Trouble::DaemonTraced => drop(self.stop_tracing()),
+            Trouble::Traced(_) => drop(self.stop_tracing()),
             Trouble::DaemonLimited => self.limit_descriptors("1024:"),
             Trouble::ChildStopped(pid) => drop(sys::kill(pid, libc::SIGCONT)),
             Trouble::BirdDead => self.start_bird(),
@@ -372,6 +392,10 @@ impl Life<'_> {
                 self.write_config();
                 self.reload();
             }
+            Trouble::ExecHeld(service) => {
+                self.held.retain(|(held, _)| *held != service);
+                self.modes[service].1 = Instant::now();
+            }
         }
     }
 
@@ -395,25 +419,39 @@ impl Life<'_> {
         !self.birth.lists_on_disk && sys::remount(mount, read_only).is_ok()
     }
 
-    fn trace(&mut self) -> bool {
-        let plan = Plan::new(&mut self.random, false);
+    /// The process that is this part of the daemon; `None` if there is none at present.
+    fn pid_of(&self, part: Part) -> Option<u32> {
+        let daemon = self.daemon.as_ref()?;
+        match part {
+            Part::Daemon => Some(daemon.pid()),
+            Part::Writer => daemon.writers().first().copied(),
+            Part::Starter => daemon.find_starter(),
+        }
+    }
+
+    fn trace(&mut self, part: Part) -> bool {
+        let Some(pid) = self.pid_of(part) else {
+            return false;
+        };
+        let plan = Plan::new(&mut self.random, part, false);
         self.diary.note(format!("{:?}", plan.words));
         let output = self.new_trace();
         let mut strace = self.lab.command("strace");
         strace
             .args(plan.arguments(&output))
-            .args(["-p", &self.pid().to_string()]);
+            .args(["-p", &pid.to_string()]);
         let child = strace
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
         let mut child = child.expect("strace (package strace)");
-        self.tracer = Tracer::of(self.pid(), plan, output);
+        self.tracer = Tracer::of(pid, plan, output);
         // Reaps it at its end.
         std::thread::spawn(move || child.wait());
         if self.tracer.is_some() {
-            self.troubles.push(Trouble::DaemonTraced);
+            self.troubles.push(Trouble::Traced(part));
+            self.children_held |= part == Part::Starter;
         }
         self.tracer.is_some()
     }
@@ -449,6 +487,8 @@ impl Life<'_> {
             Blow::RestartSession => self.restart_session(),
             Blow::EditList => self.edit_list(),
             Blow::HurtChild => works && self.hurt_child(),
+            Blow::HurtHelper => works && self.hurt_helper(),
+            Blow::Withdraw => self.withdraw(),
             Blow::ManyAddresses => self.many_addresses(),
             Blow::Pidfile => works && self.spoil_pidfile(),
             Blow::LogRemoved => self.remove_log(),
@@ -548,7 +588,7 @@ impl Life<'_> {
         let Some(service) = config.services.get_mut(name) else {
             return false;
         };
-        *service = ServiceConfig::new(&mut self.random);
+        *service = ServiceConfig::new(&mut self.random, self.birth.customs);
         self.diary.note(format!("{name}: {service:?}, SIGHUP"));
         self.take(config);
         true
@@ -558,7 +598,7 @@ impl Life<'_> {
         let mut config = self.written.clone();
         let name = self.random.pick(&SERVICES).name;
         if config.services.remove(name).is_none() {
-            let service = ServiceConfig::new(&mut self.random);
+            let service = ServiceConfig::new(&mut self.random, self.birth.customs);
             config.services.insert(name, service);
             self.diary.note(format!("{name} is added, SIGHUP"));
         } else {
@@ -696,7 +736,8 @@ impl Life<'_> {
         let stuck = self
             .modes
             .iter()
-            .any(|(mode, _)| matches!(mode, Mode::Unkillable | Mode::Hang | Mode::Stop));
+            .any(|(mode, _)| matches!(mode, Mode::Unkillable | Mode::Hang | Mode::Stop))
+            || !self.held.is_empty();
         if self.frozen() || word == "-t" && stuck || self.has(&Trouble::DaemonStopped) {
             return false;
         }
@@ -791,6 +832,8 @@ impl Life<'_> {
             4 => fs::write(&file, &text[..text.len() / 2]),
             5 => fs::remove_file(&file),
             6 => fs::write(&file, "no list at all\n"),
+            // A link to itself would be somebody's mistake, which lasts.
+            _ if file.is_symlink() => return false,
             _ => {
                 let target = file.with_file_name("target");
                 let linked = fs::rename(&file, &target)
@@ -819,7 +862,9 @@ impl Life<'_> {
         let Some(daemon) = &self.daemon else {
             return false;
         };
-        let children = daemon.children();
+        let writers = daemon.writers();
+        let mut children = daemon.children();
+        children.retain(|child| !writers.contains(child));
         if children.is_empty() {
             return false;
         }
@@ -828,10 +873,50 @@ impl Life<'_> {
         let kind = if stop { libc::SIGSTOP } else { libc::SIGKILL };
         self.diary
             .note(format!("a child, {child}, stopped: {stop}"));
+        // Nobody knows what the files hold.
+        if command_line(child).contains("--read-configuration") {
+            self.loaded = None;
+        }
         let _ = sys::kill(child, kind);
         if stop && daemon::is_alive(child) {
             self.troubles.push(Trouble::ChildStopped(child));
-            self.child_stopped = true;
+            self.children_held = true;
+        }
+        true
+    }
+
+    /// A process that the daemon needs is killed or stopped. One that writes is given up after a while; without the one
+    /// that starts children there are none.
+    fn hurt_helper(&mut self) -> bool {
+        let part = self.random.pick(&[Part::Writer, Part::Starter]);
+        let Some(pid) = self.pid_of(part) else {
+            return false;
+        };
+        let stop = self.random.one_in(2);
+        let signal = if stop { libc::SIGSTOP } else { libc::SIGKILL };
+        self.diary
+            .note(format!("the {part:?}, {pid}, stopped: {stop}"));
+        let _ = sys::kill(pid, signal);
+        if part == Part::Starter {
+            self.children_held = true;
+            if stop {
+                self.troubles.push(Trouble::ChildStopped(pid));
+            }
+        }
+        true
+    }
+
+    /// `--withdraw`: leaves a daemon that works alone, and withdraws everything if there is none.
+    fn withdraw(&mut self) -> bool {
+        let alone = self.troubles == [Trouble::DaemonDead];
+        if !alone && !self.troubles.is_empty() {
+            return false;
+        }
+        self.diary.note(format!("--withdraw, alone: {alone}"));
+        let ended = self.run_beside(&["--withdraw"]);
+        assert_eq!(ended, Some(0), "--withdraw");
+        if alone {
+            self.wait(BOUND, "withdrawn", |life| life.learned());
         }
         true
     }

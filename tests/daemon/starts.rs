@@ -251,3 +251,15 @@ fn the_starter_ends_with_the_daemon() {
     daemon.kill();
     wait_until("it is gone", || !is_alive(starter));
 }
+
+#[test]
+fn a_starter_that_is_stopped_starts_nothing_for_a_daemon_that_is_gone() {
+    let lab = lab_with_check("starter-stopped", "#!/bin/sh\n", &[]);
+    let mut daemon = Daemon::start(&lab);
+    let starter = daemon.starter();
+    sys::kill(starter, libc::SIGSTOP).expect("signal");
+    // It has been asked for what it cannot do.
+    daemon.wait_line(&["timed out"]);
+    daemon.kill();
+    wait_until("it is gone", || !is_alive(starter));
+}

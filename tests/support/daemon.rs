@@ -220,7 +220,7 @@ impl Daemon {
     }
 
     /// Its name is also that of a child which has not become its program yet; those are younger.
-    fn find_starter(&self) -> Option<u32> {
+    pub fn find_starter(&self) -> Option<u32> {
         let all = self.all_children();
         let started = |&pid: &u32| word_of_stat::<u64>(pid, 19);
         all.into_iter()

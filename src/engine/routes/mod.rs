@@ -73,9 +73,10 @@ impl PrefixFile {
         self.repair.is_some() || self.doubt || !self.lists.agree()
     }
 
-    /// Whether it says what is wanted.
+    /// Whether it says what is wanted. One that is being left has been looked at for the last time.
     pub fn settled(&self) -> bool {
-        self.write.is_none() && !self.differs()
+        let last_look = self.leaving && self.look.is_some();
+        self.write.is_none() && !self.differs() && !last_look
     }
 }
 

@@ -87,6 +87,8 @@ impl Routes {
         }
         if before.is_some() {
             others.into_iter().for_each(|family| self.tell(family));
+            // The operator may have been at work a moment ago.
+            self.files_mut().for_each(|file| file.look = None);
             self.look(desk);
         }
         strangers
@@ -137,7 +139,7 @@ impl Routes {
     pub(super) fn forget_left(&mut self, desk: &mut Desk, now: Mono) {
         let done = |routes: &Routes, file: &PrefixFile| {
             let knows = routes.channel_of(file).is_none_or(Channel::bird_knows);
-            file.settled() && file.look.is_none() && knows
+            file.settled() && knows
         };
         let before = self.leaving.len();
         for at in (0..before).rev() {
@@ -150,9 +152,10 @@ impl Routes {
         }
     }
 
-    /// Has every file read that is not being written: somebody may have spoiled it.
+    /// Has every file read that is not being written or read already: somebody may have spoiled it.
     pub(super) fn look(&mut self, desk: &mut Desk) {
-        for file in self.files_mut().filter(|file| file.write.is_none()) {
+        let idle = |file: &&mut PrefixFile| file.write.is_none() && file.look.is_none();
+        for file in self.files_mut().filter(idle) {
             let job = desk.number();
             file.look = Some(job);
             desk.act(Action::LookAtFile {

@@ -214,16 +214,20 @@ fn only_what_predecessors_left_is_swept() {
             _ => fs::write(file, "").unwrap(),
         }
     }
-    sweep(&link).unwrap();
+    sweep(&link);
     let mut expected = others.to_vec();
     expected.push("link.conf");
     expected.sort_unstable();
     assert_eq!(dir.names(), expected);
-    // With the pid of this process it is no obstacle, even unswept: process 1 of a container always has the
-    // same.
+    // So does each replacement, and the pid of this process makes no difference: that of process 1 of a container is
+    // always the same.
+    fs::write(dir.path().join(".list.conf.1.tmp"), "half").unwrap();
     fs::write(temporary_name(&path), "half").unwrap();
     replace(&path, b"new").unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"new");
+    expected.push("list.conf");
+    expected.sort_unstable();
+    assert_eq!(dir.names(), expected);
 }
 
 #[test]

@@ -245,8 +245,11 @@ fn serve(environment: &Words, socket: BorrowedFd, records: BorrowedFd, null: Bor
         if let Err(error) = started {
             let errno = error.raw_os_error().unwrap_or(EAGAIN);
             let what = Said::ForkFailed { errno };
-            // Nobody is left to be told if this fails.
-            let _ = passing::send(socket, &[&Record { run, what }.to_bytes()], &[]);
+            let told = passing::send(socket, &[&Record { run, what }.to_bytes()], &[]);
+            // The daemon would wait for the run for ever. Without a starter it waits for none.
+            if told.is_err() {
+                return;
+            }
         }
     }
 }

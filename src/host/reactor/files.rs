@@ -108,17 +108,16 @@ impl Files {
 }
 
 /// Reads the prefix files at the start, when there is no loop yet, and looks at what is followed. Each has its limit, as
-/// ever. `sweep`: what killed predecessors left half written is removed first.
+/// ever.
 pub fn find_files(
     writer: &mut Writer,
     jobs: &mut Jobs,
     daemon: &DaemonConfig,
     follow: &mut Follow,
-    sweep: bool,
 ) -> ([FoundFile; 2], Vec<Seen>) {
     for family in Family::ALL {
         if let Some(settings) = &daemon.families[family.index()] {
-            let (lane, request) = (Lane::Prefixes(family.index()), read(settings, sweep));
+            let (lane, request) = (Lane::Prefixes(family.index()), read(settings));
             writer.submit(clock::now().mono, lane, &request, jobs);
         }
     }
@@ -155,11 +154,10 @@ fn settle_looks(writer: &mut Writer, jobs: &mut Jobs, follow: &mut Follow, now: 
     }
 }
 
-fn read(settings: &FamilyConfig, sweep: bool) -> Request<'_> {
+fn read(settings: &FamilyConfig) -> Request<'_> {
     Request::Read {
         path: &settings.prefix_file,
         limit: PREFIX_FILE_MAX as u32,
-        sweep,
     }
 }
 
@@ -303,7 +301,7 @@ impl Reactor {
                     content: text.as_bytes(),
                 }
             }
-            Wish::Look(_) | Wish::LookFor(_) => read(file, false),
+            Wish::Look(_) | Wish::LookFor(_) => read(file),
             Wish::Reserve => Request::Reserve { path },
         };
         let now = self.now.mono;

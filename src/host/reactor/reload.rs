@@ -96,13 +96,13 @@ impl Reactor {
         // It took its time.
         self.now = clock::now();
         match config {
-            None => return self.refuse(complaints),
+            None => self.refuse(complaints),
             Some(config) if config.services.is_empty() && self.has_services => {
                 let place = source.service_file.or(source.dir);
                 let place =
                     place.map_or(DEFAULT_DIR.to_string(), |path| path.display().to_string());
                 let message = "no service would be left: stop the daemon to withdraw all of them";
-                return self.refuse(vec![error(place, message.to_string())]);
+                self.refuse(vec![error(place, message.to_string())]);
             }
             Some(config) => {
                 self.source = source;

@@ -86,7 +86,7 @@ pub fn withdraw(config: Config) -> ExitCode {
     };
     let mut writer = Writer::new();
     let mut follow = Follow::new([]);
-    let (files, _) = files::find_files(&mut writer, &mut jobs, &config.daemon, &mut follow, false);
+    let (files, _) = files::find_files(&mut writer, &mut jobs, &config.daemon, &mut follow);
     let mut parts = Parts {
         source: Source::default(),
         mission: Mission::Withdrawal,
@@ -155,8 +155,7 @@ fn prepare(
     let mut writer = Writer::new();
     hook_panics(&daemon.log);
     let mut follow = Follow::new(followed(&config));
-    let (files, seen) =
-        files::find_files(&mut writer, &mut jobs, &config.daemon, &mut follow, true);
+    let (files, seen) = files::find_files(&mut writer, &mut jobs, &config.daemon, &mut follow);
     let now = clock::now();
     let voice = Voice::new(&daemon.log, &config.services, now.mono);
     let has_services = !config.services.is_empty();

@@ -207,7 +207,11 @@ impl<'a> Spawner<'a> {
         // a `birth` that lives on in it as it is now. It never returns.
         match cvt(unsafe { libc::clone(be_born, top, sibling, birth) }) {
             Ok(pid) => {
-                self.tell(image.run, Said::Started(Pid(pid)));
+                let told = tell(self.records.as_raw_fd(), image.run, Said::Started(Pid(pid)));
+                // The daemon would wait for the run for ever. Without a starter it waits for none.
+                if !told {
+                    end_here();
+                }
                 Ok(())
             }
             // Emulators of a processor know no CLONE_PARENT. A child whose parent ends goes to the daemon, too.
@@ -224,10 +228,6 @@ impl<'a> Spawner<'a> {
             }
             Err(error) => Err(error),
         }
-    }
-
-    fn tell(&self, run: u64, what: Said) {
-        tell(self.records.as_raw_fd(), run, what);
     }
 }
 
@@ -247,10 +247,12 @@ fn push_pointers(
     Ok(())
 }
 
-fn tell(records: libc::c_int, run: u64, what: Said) {
+/// Whether it is told.
+fn tell(records: libc::c_int, run: u64, what: Said) -> bool {
     let bytes = Record { run, what }.to_bytes();
-    // SAFETY: a live array and its length. A pipe takes it whole, after waiting for room; nobody can be told of an error.
-    unsafe { libc::write(records, bytes.as_ptr().cast(), bytes.len()) };
+    // SAFETY: a live array and its length. A pipe takes it whole, after waiting for room.
+    let written = unsafe { libc::write(records, bytes.as_ptr().cast(), bytes.len()) };
+    usize::try_from(written) == Ok(bytes.len())
 }
 
 /// What a child does before it is its program, in its own copy of our memory.
@@ -286,8 +288,7 @@ extern "C" fn be_between(birth: *mut libc::c_void) -> libc::c_int {
         pid => {
             // SAFETY: as in `be_born`.
             let birth = unsafe { &*birth.cast::<Birth>() };
-            tell(birth.records, birth.run, Said::Started(Pid(pid)));
-            0
+            i32::from(!tell(birth.records, birth.run, Said::Started(Pid(pid))))
         }
     }
 }
@@ -358,6 +359,9 @@ pub fn fork_helper<const N: usize>(
             if only(kept.map(|fd| fd.as_raw_fd())).is_ok() {
                 // SAFETY: plain integers; this process, a group of its own.
                 unsafe { libc::setpgid(0, 0) };
+                // Even one that is stopped or hangs must not go on when the parent is gone.
+                // SAFETY: plain integers, which only have a signal sent to this process.
+                unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, none, none, none) };
                 // SAFETY: a NUL-terminated name, of which the kernel takes 15 bytes.
                 unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr(), none, none, none) };
                 let mut number = FIRST_KEPT;

@@ -43,9 +43,8 @@ pub(super) fn serve(socket: &UnixStream) -> io::Result<()> {
         let kind = read_frame(&mut input, &mut content)?;
         let request = Request::decode(kind, &content).ok_or_else(wire::malformed)?;
         let reply = match request {
-            Request::Stream { path, sweep } => {
+            Request::Stream { path } => {
                 let path = path.to_path_buf();
-                sweep_if(sweep, &path);
                 stream(&path, &mut input)?
             }
             request => files.perform(&request),
@@ -98,13 +97,6 @@ fn stream(path: &Path, input: &mut impl Read) -> io::Result<Reply> {
         .map_err(|error| in_words(&error)))
 }
 
-fn sweep_if(wanted: bool, path: &Path) {
-    if wanted {
-        // What can't be swept is in nobody's way.
-        let _ = disk::sweep(path);
-    }
-}
-
 fn presence(look: &Look) -> Presence {
     let found = fs::symlink_metadata(&look.path);
     if look.follow && found.as_ref().is_ok_and(|found| found.is_symlink()) {
@@ -151,8 +143,8 @@ impl Files {
                 now,
                 content,
             } => disk::archive(path, content, *keep, *now),
-            Request::Read { path, limit, sweep } => {
-                sweep_if(*sweep, path);
+            Request::Read { path, limit } => {
+                disk::sweep(path);
                 let limit = usize::try_from(*limit).unwrap_or(usize::MAX);
                 return disk::read_bounded(path, limit).map_err(|error| in_words(&error));
             }

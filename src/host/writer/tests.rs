@@ -38,7 +38,6 @@ fn files_are_replaced_copied_and_read() {
     let read = Request::Read {
         path: &path,
         limit: 9,
-        sweep: true,
     };
     fs::write(dir.join(".list.77.tmp"), "left behind").unwrap();
     let archive = Request::Archive {
@@ -97,7 +96,7 @@ fn files_are_replaced_copied_and_read() {
 fn what_comes_in_pieces_is_put_in_place_when_it_is_complete() {
     let dir = TestDir::new();
     let path = dir.join("metrics");
-    let stream = |path: &Path| Request::Stream { path, sweep: true }.encode();
+    let stream = |path: &Path| Request::Stream { path }.encode();
     let (one, two) = (
         wire::frame(wire::PIECE, b"one "),
         wire::frame(wire::PIECE, b"two"),

@@ -48,8 +48,8 @@ pub enum Request<'a> {
     },
     /// Reserve room for a withdrawal beside a prefix file.
     Reserve { path: &'a Path },
-    /// Replace a file by what follows in pieces, without waiting for the disk; `sweep`: as for `Read`.
-    Stream { path: &'a Path, sweep: bool },
+    /// Replace a file by what follows in pieces, without waiting for the disk.
+    Stream { path: &'a Path },
     /// Add what a prefix file held to its history, as of `now`.
     Archive {
         path: &'a Path,
@@ -57,12 +57,8 @@ pub enum Request<'a> {
         now: Wall,
         content: &'a [u8],
     },
-    /// Read a file of at most `limit` bytes; `sweep`: first remove what a killed predecessor left half written.
-    Read {
-        path: &'a Path,
-        limit: u32,
-        sweep: bool,
-    },
+    /// Read a file of at most `limit` bytes, after what killed processes left of it half written is removed.
+    Read { path: &'a Path, limit: u32 },
     /// Look whether these are there, one after the other. Answered by the [`Presence`] of each.
     Look { looks: Vec<Look> },
     /// Append lines, of which each has its end, to the file of stderr or to that of the log; `reopen`: open it anew
@@ -153,13 +149,10 @@ impl<'a> Request<'a> {
         };
         let mut frame = vec![kind, 0, 0, 0, 0];
         match self {
-            Request::Reserve { path } => put_path(&mut frame, path),
-            Request::Replace {
-                path, keep: flag, ..
-            }
-            | Request::Stream { path, sweep: flag } => {
+            Request::Reserve { path } | Request::Stream { path } => put_path(&mut frame, path),
+            Request::Replace { path, keep, .. } => {
                 put_path(&mut frame, path);
-                put_number(&mut frame, u64::from(*flag));
+                put_number(&mut frame, u64::from(*keep));
             }
             Request::Archive {
                 path, keep, now, ..
@@ -169,10 +162,9 @@ impl<'a> Request<'a> {
                 // As its bits, which come back as what they were.
                 put_number(&mut frame, now.micros() as u64);
             }
-            Request::Read { path, limit, sweep } => {
+            Request::Read { path, limit } => {
                 put_path(&mut frame, path);
                 put_number(&mut frame, u64::from(*limit));
-                put_number(&mut frame, u64::from(*sweep));
             }
             Request::Look { looks } => {
                 for look in looks {
@@ -226,7 +218,6 @@ impl<'a> Request<'a> {
             },
             STREAM => Request::Stream {
                 path: take_path(input)?,
-                sweep: take_number(input)? != 0,
             },
             ARCHIVE => Request::Archive {
                 path: take_path(input)?,
@@ -237,7 +228,6 @@ impl<'a> Request<'a> {
             READ => Request::Read {
                 path: take_path(input)?,
                 limit: take_u32(input)?,
-                sweep: take_number(input)? != 0,
             },
             LOOK => {
                 let mut looks = Vec::new();
@@ -433,18 +423,14 @@ mod tests {
                 content: b"text",
             },
             Request::Reserve { path },
-            Request::Stream { path, sweep: true },
+            Request::Stream { path },
             Request::Archive {
                 path,
                 keep: 9,
                 now: Wall::from_micros(-5),
                 content: b"old",
             },
-            Request::Read {
-                path,
-                limit: 77,
-                sweep: true,
-            },
+            Request::Read { path, limit: 77 },
             Request::Append {
                 stderr: false,
                 target: Target::File {
