@@ -50,7 +50,7 @@ fuzz: ## fuzz the parsers (installs cargo-fuzz from crates.io)
 
 MUTANTS ?= $(wildcard src/engine/*.rs src/engine/routes/*.rs src/config/check.rs src/render/prefix_list.rs \
   src/render/prefix_list/lexer.rs src/render/prefix_list/item.rs src/render/bird_reply.rs src/host/disk.rs \
-  src/host/disk/*.rs src/host/maintenance.rs src/host/maintenance/walk.rs)
+  src/host/disk/*.rs src/host/follow.rs)
 mutants: ## change the code in one place after the other, and list what no unit test notices; MUTANTS="FILE..."
 	CARGO_TARGET_DIR=target/mutants/tool $(CARGO) run --release --quiet --locked \
 	  --manifest-path tests/mutants/Cargo.toml -- $(filter-out %tests.rs %fixture.rs,$(MUTANTS))

@@ -16,6 +16,8 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
+use ipnetwork::IpNetwork;
+
 use crate::config::{Announce, DaemonConfig, Family};
 use crate::time::Mono;
 use crate::wheel::TimerId;
@@ -64,6 +66,8 @@ enum Timer {
     Job(JobId),
     /// The spacing or the back-off of this channel is over, or its patience with a file.
     Channel(ChannelId),
+    /// A prefix file that another hand changes again and again is to be looked at.
+    Look,
     Metrics,
     /// The end of a stop, whatever is still going on.
     Exit,
@@ -155,8 +159,16 @@ impl Engine {
             Event::ReconfigureEnded { job, outcome } => self.reconfigured(now, job, outcome),
             Event::FileWritten { job, outcome } => self.file_written(now, job, outcome),
             Event::FileFound { job, file } => {
-                self.routes.file_found(&mut self.desk, now, job, file);
+                let (claims, services) = (&self.claims, &self.services);
+                let undecided = |prefix: &IpNetwork| {
+                    let claims = claims.on(*prefix).filter_map(|id| services.get(id));
+                    combine(claims.map(Service::contribution)) == Announce::Keep
+                };
+                let desk = &mut self.desk;
+                let routes = &mut self.routes;
+                self.metrics_wanted |= routes.file_found(desk, now, job, file, &undecided);
             }
+            Event::FileTouched { path } => self.routes.touched(now, &path),
             Event::Addresses(addresses) => self.addresses_changed(now, addresses),
             Event::Maintenance { path, present } => self.maintenance_changed(now, path, present),
             Event::RunNow => self.run_now(),
@@ -196,6 +208,7 @@ impl Engine {
                 Timer::Run(id) => self.slot_reached(now, planned, id),
                 Timer::Job(job) => self.job_timer_fired(now, job),
                 Timer::Channel(id) => self.routes.timer_fired(id),
+                Timer::Look => self.routes.look_timer_fired(),
                 Timer::Metrics => {
                     self.metrics_timer = None;
                     self.metrics_wanted = true;

@@ -53,8 +53,8 @@ pub enum Part {
     Reserve(PathBuf),
     /// The kernel's address notifications.
     Addresses,
-    /// The watch on this directory of maintenance files.
-    Maintenance(PathBuf),
+    /// The watch on this directory of maintenance files or prefix files.
+    Watch(PathBuf),
     StatusSocket,
     Descriptors,
     /// poll(2).
@@ -187,6 +187,12 @@ pub enum What {
     DamagedKept {
         path: PathBuf,
         kept: PathBuf,
+    },
+    /// Another program has changed it. `again`: it is written again; else it is taken as it is.
+    FileChanged {
+        family: Family,
+        path: PathBuf,
+        again: bool,
     },
     FileRepaired {
         family: Family,

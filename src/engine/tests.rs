@@ -13,6 +13,7 @@ use super::*;
 use crate::config::*;
 use crate::sorted::Set;
 
+mod another_hand;
 mod changes;
 mod commands;
 mod enumerate;

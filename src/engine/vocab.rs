@@ -50,6 +50,8 @@ pub enum Event {
     Addresses(Rc<Addresses>),
     /// A maintenance file has appeared or is gone.
     Maintenance { path: PathBuf, present: bool },
+    /// Another program may have changed a prefix file.
+    FileTouched { path: PathBuf },
     /// SIGURG.
     RunNow,
     /// SIGHUP, and the new configuration is good.

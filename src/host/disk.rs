@@ -12,7 +12,7 @@ mod history;
 mod prefix_file;
 mod reserve;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -181,6 +181,13 @@ fn temporary_prefix(target: &Path) -> Vec<u8> {
 fn temporary_name(target: &Path) -> PathBuf {
     let pid = process::Pid::own().number();
     hidden_name(target, &format!("{pid}.tmp"))
+}
+
+/// Whose temporary file has this name, if it is one: the pid of its maker.
+pub fn maker_of(name: &OsStr) -> Option<u32> {
+    let name = name.as_bytes().strip_prefix(b".")?.strip_suffix(b".tmp")?;
+    let pid = name.rsplit(|byte| *byte == b'.').next()?;
+    std::str::from_utf8(pid).ok()?.parse().ok()
 }
 
 /// `.NAME.` and an ending, in the same directory.

@@ -283,6 +283,14 @@ impl Jobs {
         }
     }
 
+    /// The process of a job, if it has one already.
+    pub fn pid_of(&self, job: JobId) -> Option<Pid> {
+        match self.running.get(&self.run_of(job)?)?.state {
+            State::Running(pid) => Some(pid),
+            State::Asked | State::Doomed => None,
+        }
+    }
+
     /// How many have been abandoned and have not ended yet.
     #[cfg_attr(
         not(test),

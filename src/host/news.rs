@@ -182,7 +182,7 @@ impl Said {
             | Part::PrefixFile(_)
             | Part::Reserve(_)
             | Part::Addresses
-            | Part::Maintenance(_)
+            | Part::Watch(_)
             | Part::StatusSocket
             | Part::Events => QUIET,
         };

@@ -16,14 +16,15 @@ mod troubles;
 mod voice;
 
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use super::addresses::Watch;
 use super::bird_socket::Conversation;
+use super::follow::Follow;
 use super::instance::Instance;
 use super::job::Jobs;
-use super::maintenance;
 use super::metrics_file::{MetricsFile, ToWriter};
 use super::news::Calm;
 use super::notify::Notify;
@@ -110,7 +111,7 @@ pub struct Reactor {
     /// `None` if no service needs them, or while the kernel does not tell.
     addresses: Option<Watch>,
     addresses_retry: Option<Mono>,
-    maintenance: maintenance::Watch,
+    follow: Follow,
     status: StatusSocket,
     metrics: MetricsFile,
     notify: Notify,
@@ -147,7 +148,7 @@ struct Handled {
 struct Slots {
     signals: Slot,
     addresses: Slot,
-    maintenance: Slot,
+    follow: Slot,
     status: Vec<Slot>,
 }
 
@@ -204,7 +205,7 @@ impl Reactor {
             Some(addresses) => set.add(addresses.fd(), Interest::Read),
             None => Slot::NONE,
         };
-        let maintenance = match self.maintenance.fd() {
+        let follow = match self.follow.fd() {
             Some(fd) => set.add(fd, Interest::Read),
             None => Slot::NONE,
         };
@@ -224,7 +225,7 @@ impl Reactor {
         Slots {
             signals,
             addresses,
-            maintenance,
+            follow,
             status,
         }
     }
@@ -238,7 +239,7 @@ impl Reactor {
             self.status.next_deadline(now),
             self.calm.next_deadline(),
             self.notify.next_deadline(),
-            self.maintenance.next_rescan(),
+            self.follow.next_rescan(),
             self.addresses_retry,
             self.watchdog_at,
             self.resolver_until,
@@ -266,9 +267,11 @@ impl Reactor {
                 self.take_addresses(result);
             }
         }
-        if set.ready(slots.maintenance) {
-            let seen = self.maintenance.readable(self.now.mono);
-            self.take_maintenance(seen);
+        if set.ready(slots.follow) {
+            let (writer, jobs) = (&self.writer, &self.jobs);
+            let ours = |name: &OsStr| writer.makes(name, jobs);
+            let seen = self.follow.readable(self.now.mono, &ours);
+            self.take_seen(seen);
         }
         if slots.status.iter().any(|slot| set.ready(*slot)) {
             self.status.ready(self.now.mono);
@@ -285,9 +288,8 @@ impl Reactor {
             let result = self.ask_addresses();
             self.take_addresses(result);
         }
-        if is_due(self.maintenance.next_rescan()) {
-            let seen = self.maintenance.rescan(now);
-            self.take_maintenance(seen);
+        if is_due(self.follow.next_rescan()) {
+            self.follow.rescan(now);
         }
         if is_due(self.status.next_deadline(now)) {
             self.status.tick(now);
@@ -365,7 +367,7 @@ impl Reactor {
     fn tell_news(&mut self) {
         let mut news = self.voice.take_news();
         news.append(&mut self.troubles.take_news());
-        news.append(&mut self.maintenance.take_news());
+        news.append(&mut self.follow.take_news());
         news.append(&mut self.status.take_news());
         for item in self.calm.pass(self.now.mono, news) {
             self.voice.say_news(&item);

@@ -1,4 +1,4 @@
-//! Every file that the daemon writes while it runs, and the prefix files that it reads, by way of a process that may hang.
+//! Every file that the daemon writes while it runs, and those of others that it reads or looks for, by way of a process that may hang.
 //!
 //! A disk may stop answering, and whoever touches it then is stuck in the kernel, where not even SIGKILL reaches. So the
 //! daemon has a child of the same program do that: requests go there over a socket, replies come back as [`Done`], and
@@ -10,12 +10,14 @@ mod serve;
 mod wire;
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
+use super::disk;
 use super::job::{Command, Jobs};
 use super::sys::{cause, clock, log_fd, poll};
 use crate::config::CommandLine;
@@ -24,9 +26,11 @@ use crate::time::Mono;
 use poll::{Interest, PollSet, Slot};
 use pool::{Pool, ProcessId, Step};
 
-pub use pool::{Lane, PLACES};
+pub use pool::{LOOKS, Lane, PLACES};
 pub use serve::main;
-pub use wire::{Reply, Request, Target, decode_outcome, decode_report};
+pub use wire::{
+    Look, Presence, Reply, Request, Target, decode_outcome, decode_presences, decode_report,
+};
 
 /// The hidden mode of the program that makes it a writer; the daemon's pid follows.
 pub const OPTION: &str = "--write-files-for";
@@ -170,6 +174,19 @@ impl Writer {
             self.processes[at].ended = ends;
             self.send(at, now);
         }
+    }
+
+    /// Whether this is the name that one of its processes gives to a file before it takes the place of another.
+    pub fn makes(&self, name: &OsStr, jobs: &Jobs) -> bool {
+        let maker = disk::maker_of(name);
+        let mut processes = self.processes.iter();
+        maker.is_some_and(|maker| {
+            maker == std::process::id()
+                || processes.any(|process| {
+                    jobs.pid_of(job_of(process.id))
+                        .is_some_and(|pid| pid.number() == maker)
+                })
+        })
     }
 
     /// What has been answered or has failed since the last call.

@@ -69,6 +69,7 @@ pub fn level(what: &What) -> Level {
 
         What::NoServices
         | What::DamagedKept { .. }
+        | What::FileChanged { .. }
         | What::SlowTurn { .. }
         | What::LeftBehind { .. }
         | What::CheckOverran { .. }
@@ -125,6 +126,7 @@ pub fn message(notice: &Notice) -> String {
         | What::CustomFailed { .. } => service::say(&notice.what, config, status),
 
         What::DamagedKept { .. }
+        | What::FileChanged { .. }
         | What::FileRepaired { .. }
         | What::WithoutCheck { .. }
         | What::FileWritten { .. }

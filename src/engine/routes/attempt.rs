@@ -30,6 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 impl Routes {
     /// Starts the attempts that are due, and sets the alarm for those that have to wait.
     pub fn settle(&mut self, desk: &mut Desk, now: Mono) {
+        self.settle_hands(desk, now);
         if !self.leaving.is_empty() {
             self.forget_left(desk, now);
         }
@@ -339,8 +340,16 @@ impl Routes {
         self.channels[index].failed = failed;
     }
 
-    /// What stands in a file now, of whomever it is. The next attempt writes it anew if it is not what was written.
-    pub fn file_found(&mut self, desk: &mut Desk, now: Mono, job: JobId, found: FoundFile) {
+    /// What stands in a file now, of whomever it is. The next attempt writes it anew if it is not what was written. Of what
+    /// is `undecided`, because no check has had its say, the file still decides, if it is whole. Whether it was news.
+    pub fn file_found(
+        &mut self,
+        desk: &mut Desk,
+        now: Mono,
+        job: JobId,
+        found: FoundFile,
+        undecided: &dyn Fn(&IpNetwork) -> bool,
+    ) -> bool {
         if found.repair == Some(Repair::Missing) {
             // A file that was left and is gone needs no withdrawal, nor does its BIRD have to know.
             self.leaving.retain(|file| file.look != Some(job));
@@ -348,19 +357,47 @@ impl Routes {
         }
         let mut files = self.files_mut();
         let Some(file) = files.find(|file| file.look == Some(job)) else {
-            return;
+            return false;
         };
         file.look = None;
-        match found.repair {
+        let changed = match found.repair {
             // It may well be as it was.
-            Some(Repair::Unreadable(_)) => {}
-            Some(_) | None if found.prefixes == *file.lists.written() => {}
-            Some(_) | None => file.lists.is_written(Rc::new(found.prefixes)),
+            Some(Repair::Unreadable(_)) => false,
+            Some(_) | None => found.prefixes != *file.lists.written(),
+        };
+        let whole = found.repair.is_none();
+        if !changed && whole {
+            return false;
         }
-        if file.repair.is_none() {
-            file.repair = found.repair;
+        let in_doubt = file.doubt || file.repair.is_some();
+        let mut to_tell = false;
+        if changed {
+            to_tell = whole && !file.leaving && file.lists.take_over(&found.prefixes, undecided);
+            file.lists.is_written(Rc::new(found.prefixes));
         }
-        file.announce |= file.differs();
+        file.repair = file.repair.take().or(found.repair);
+        let again = file.differs();
+        match again {
+            true => file.announce = true,
+            // It says what was to be written, or to be taken over.
+            false => to_tell |= std::mem::take(&mut file.announce),
+        }
+        // What is not whole is said to be repaired.
+        if !in_doubt && file.hand.found(now) && whole {
+            let (family, path) = (file.family, file.config.prefix_file.clone());
+            desk.say(What::FileChanged {
+                family,
+                path,
+                again,
+            });
+        }
+        let config = file.config.clone();
+        drop(files);
+        if let Some(channel) = self.channel_by(&config.via) {
+            channel.fresh = true;
+            channel.bird_due |= to_tell;
+        }
+        true
     }
 }
 

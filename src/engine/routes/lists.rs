@@ -104,6 +104,25 @@ impl Lists {
         strangers
     }
 
+    /// Somebody else has written the file: what he says of these, and of strangers that he has removed, is what is wanted.
+    /// Whether that is news.
+    pub fn take_over(&mut self, file: &Set<IpNetwork>, these: &dyn Fn(&IpNetwork) -> bool) -> bool {
+        self.strangers.retain(|prefix| file.contains(prefix));
+        let wanted = self.wanted.clone();
+        let differ = file.difference(&wanted).chain(wanted.difference(file));
+        let mut news = false;
+        for prefix in differ.filter(|prefix| these(prefix)) {
+            let wanted = Rc::make_mut(&mut self.wanted);
+            match file.contains(prefix) {
+                true => wanted.insert(*prefix),
+                false => wanted.remove(prefix),
+            };
+            news = true;
+        }
+        self.compare();
+        news
+    }
+
     /// Nothing is wanted any more.
     pub fn leave(&mut self) {
         (self.wanted, self.strangers) = (Rc::default(), Set::new());

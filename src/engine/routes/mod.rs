@@ -21,10 +21,12 @@ use crate::config::{DaemonConfig, Family, FamilyConfig, Via};
 use crate::sorted::Set;
 use crate::time::Mono;
 use crate::wheel::TimerId;
+use hand::Hand;
 use lists::Lists;
 use trouble::Trouble;
 
 mod attempt;
+mod hand;
 mod lists;
 mod take_up;
 mod trouble;
@@ -49,6 +51,7 @@ pub(super) struct PrefixFile {
     write: Option<Write>,
     /// The look at the file that is going on.
     look: Option<JobId>,
+    hand: Hand,
     /// No family has it any more.
     leaving: bool,
 }
@@ -141,6 +144,8 @@ pub(super) struct Routes {
     reconfigure_timeout: Duration,
     /// The daemon stops: what changes does not wait for the spacing.
     hurry: bool,
+    /// When a file is to be looked at because of another hand.
+    look_at: Option<(Mono, TimerId)>,
 }
 
 impl Routes {
@@ -324,7 +329,15 @@ impl Routes {
             .channels
             .iter()
             .filter(|channel| channel.timer.is_some());
-        armed.count()
+        armed.count() + usize::from(self.look_at.is_some())
+    }
+
+    /// What the engine takes to stand in the family's file that this look is for, if it still waits for it.
+    #[cfg(test)]
+    pub fn looks_at(&self, job: JobId) -> Option<(Family, &Set<IpNetwork>)> {
+        let mut files = self.families.iter().flatten();
+        let file = files.find(|file| file.look == Some(job))?;
+        Some((file.family, file.lists.written()))
     }
 
     #[cfg(test)]

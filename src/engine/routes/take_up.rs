@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use ipnetwork::IpNetwork;
 
+use super::hand::Hand;
 use super::lists::Lists;
 use super::{Channel, ChannelId, Found, Phase, PrefixFile, Routes, Strangers};
 use crate::config::{DaemonConfig, Family, FamilyConfig};
@@ -225,6 +226,7 @@ impl PrefixFile {
             trouble: None,
             write: None,
             look: None,
+            hand: Hand::default(),
             leaving: false,
         };
         file.announce = file.differs();

@@ -208,6 +208,7 @@ fn a_file_that_could_not_be_written_is_written_though_its_content_is_right_again
 fn a_reload_mends_a_file_that_somebody_spoiled() {
     let whole = config([quick("a", A), quick("v6", V6)]);
     let mut bench = Bench::new(world(whole.clone(), &[A, V6]));
+    bench.pass(seconds(1), pass);
     bench.files[0] = Set::new();
     reload(&mut bench, whole.clone());
     assert!(bench.in_file(A));

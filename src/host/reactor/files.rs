@@ -2,8 +2,8 @@
 //!
 //! Each file has a place, and each place a lane for its replacements and looks, one at a time in the order in which they
 //! were asked for: what is read is never older than what was written before. What a file held goes to the history
-//! afterwards, on a lane of its own, so that a copy that hangs holds nothing up. A reload goes on when the prefix files that
-//! it names have been read.
+//! afterwards, on a lane of its own, so that a copy that hangs holds nothing up. A start and a reload go on when the prefix
+//! files that they name have been read, and their maintenance files looked for, or do not answer.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,12 @@ use std::rc::Rc;
 use ipnetwork::IpNetwork;
 
 use super::Reactor;
+use super::start::followed;
 use crate::config::{Complaint, Config, DaemonConfig, Family, FamilyConfig};
 use crate::engine::notice::{Notice, What};
 use crate::engine::vocab::{Event, FoundFile, JobId, Repair};
 use crate::host::disk::{Outcome, PREFIX_FILE_MAX};
+use crate::host::follow::{Follow, Kind, Seen};
 use crate::host::job::Jobs;
 use crate::host::sys::clock;
 use crate::host::writer::{Done, Lane, NO_ANSWER, PLACES, Reply, Request, Writer, decode_outcome};
@@ -72,14 +74,11 @@ struct Reload {
     config: Config,
     warnings: Vec<Complaint>,
     found: [Option<FoundFile>; 2],
+    /// What was followed before.
+    before: Vec<(PathBuf, Kind)>,
 }
 
 impl Files {
-    /// A reload that has not come to its end is no more.
-    pub fn forget_reload(&mut self) {
-        self.reload = None;
-    }
-
     fn want(&mut self, file: Rc<FamilyConfig>, wish: Wish) {
         let under_way = false;
         self.tasks.push(Task {
@@ -108,8 +107,14 @@ impl Files {
     }
 }
 
-/// Reads the prefix files at the start, when there is no loop yet. Each has its limit, as ever.
-pub fn find_files(writer: &mut Writer, jobs: &mut Jobs, daemon: &DaemonConfig) -> [FoundFile; 2] {
+/// Reads the prefix files at the start, when there is no loop yet, and looks at what is followed. Each has its limit, as
+/// ever.
+pub fn find_files(
+    writer: &mut Writer,
+    jobs: &mut Jobs,
+    daemon: &DaemonConfig,
+    follow: &mut Follow,
+) -> ([FoundFile; 2], Vec<Seen>) {
     for family in Family::ALL {
         if let Some(settings) = &daemon.families[family.index()] {
             let (lane, request) = (Lane::Prefixes(family.index()), read(settings));
@@ -117,20 +122,36 @@ pub fn find_files(writer: &mut Writer, jobs: &mut Jobs, daemon: &DaemonConfig) -
         }
     }
     let mut found = [FoundFile::default(), FoundFile::default()];
-    while !writer.is_idle() {
+    let mut seen = Vec::new();
+    loop {
         for Done { lane, reply } in writer.take_done() {
-            let Lane::Prefixes(place) = lane else {
-                continue;
-            };
-            if let Some(settings) = daemon.families.get(place).and_then(Option::as_ref) {
-                found[place] = file_found(settings, reply);
+            match lane {
+                Lane::Look(place) => {
+                    seen.extend(follow.looked(place, reply, clock::now().mono));
+                }
+                Lane::Prefixes(place) => {
+                    if let Some(settings) = daemon.families.get(place).and_then(Option::as_ref) {
+                        found[place] = file_found(settings, reply);
+                    }
+                }
+                _ => {}
             }
         }
-        if !writer.is_idle() {
-            writer.wait(Mono::from_micros(u64::MAX), jobs);
+        settle_looks(writer, jobs, follow, clock::now().mono);
+        if writer.is_idle() {
+            break;
         }
+        writer.wait(Mono::from_micros(u64::MAX), jobs);
     }
-    found
+    (found, seen)
+}
+
+/// Has looked for what is wanted, as far as there are free lanes.
+fn settle_looks(writer: &mut Writer, jobs: &mut Jobs, follow: &mut Follow, now: Mono) {
+    while let Some((place, looks)) = follow.next_request(&|place| writer.is_free(Lane::Look(place)))
+    {
+        writer.submit(now, Lane::Look(place), &Request::Look { looks }, jobs);
+    }
 }
 
 fn read(settings: &FamilyConfig) -> Request<'_> {
@@ -190,12 +211,23 @@ impl Reactor {
                 None => found[family.index()] = Some(FoundFile::default()),
             }
         }
+        let before = self.follow.followed().collect();
+        // Of a file that the engine does not know yet it is told when it takes the configuration over.
+        self.follow.follow_others(followed(&config));
         self.files.reload = Some(Reload {
             number,
             config,
             warnings,
             found,
+            before,
         });
+    }
+
+    /// A reload that has not come to its end is no more.
+    pub(super) fn forget_reload(&mut self) {
+        if let Some(reload) = self.files.reload.take() {
+            self.follow.follow_others(reload.before);
+        }
     }
 
     /// Whether all that was wanted is done or has failed, of what the log has as well.
@@ -214,11 +246,15 @@ impl Reactor {
             }
             self.settle_tasks();
             self.settle_copies();
+            let now = self.now.mono;
+            settle_looks(&mut self.writer, &mut self.jobs, &mut self.follow, now);
             if !self.writer.has_done() {
                 break;
             }
         }
-        let complete = |reload: &mut Reload| reload.found.iter().all(Option::is_some);
+        let writer = &self.writer;
+        let looked = (self.follow).is_settled(&|place| writer.is_hung(Lane::Look(place)));
+        let complete = |reload: &mut Reload| looked && reload.found.iter().all(Option::is_some);
         if let Some(reload) = self.files.reload.take_if(complete) {
             let files = reload.found.map(Option::unwrap_or_default);
             self.take_over(reload.config, reload.warnings, files);
@@ -295,6 +331,10 @@ impl Reactor {
                     self.files.copies.remove(at);
                 }
                 self.copied(reply.map(drop).map_err(|(_, cause)| cause));
+            }
+            Lane::Look(place) => {
+                let seen = self.follow.looked(place, reply, self.now.mono);
+                self.take_seen(seen);
             }
             Lane::Stderr | Lane::Stdout | Lane::Log => {
                 self.voice.written(self.now.mono, lane, &reply);

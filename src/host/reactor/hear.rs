@@ -1,13 +1,13 @@
 //! What has happened, room by room, as events for the engine.
 
 use std::io;
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::{ADDRESSES_RETRY, Errand, Mission, READER, Reactor, Talk};
 use crate::engine::notice::What;
 use crate::engine::vocab::{Addresses, Event, Refusal};
 use crate::host::addresses::{Change, Watch};
+use crate::host::follow::Seen;
 use crate::host::job::{Finished, Leftover, Outcome};
 use crate::host::sys;
 use crate::host::sys::poll::{PollSet, Slot};
@@ -31,7 +31,7 @@ impl Reactor {
             // It takes no other configuration.
             self.jobs.abandon(READER);
             self.reading_until = None;
-            self.files.forget_reload();
+            self.forget_reload();
             self.events.push_back(Event::Stop { signal });
         }
         // Of a daemon that is stopping the prefix files stay where they are, and systemd hears no READY=1 again.
@@ -153,10 +153,11 @@ impl Reactor {
         }
     }
 
-    pub(super) fn take_maintenance(&mut self, seen: Vec<(PathBuf, bool)>) {
-        let events = seen
-            .into_iter()
-            .map(|(path, present)| Event::Maintenance { path, present });
+    pub(super) fn take_seen(&mut self, seen: Vec<Seen>) {
+        let events = seen.into_iter().map(|seen| match seen {
+            Seen::Presence { path, present } => Event::Maintenance { path, present },
+            Seen::Touched(path) => Event::FileTouched { path },
+        });
         self.events.extend(events);
     }
 }

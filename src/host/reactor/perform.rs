@@ -19,8 +19,7 @@ impl Reactor {
             match action {
                 Action::StartCheck { job, service } => {
                     if let Some(file) = &service.maintenance_file {
-                        let seen = self.maintenance.look(file, self.now.mono);
-                        self.take_maintenance(seen);
+                        self.follow.look(file);
                     }
                     self.start(job, &service.check_cmd, None, &service);
                 }

@@ -7,7 +7,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::start::{maintenance_files, raise_descriptors, warnings, world};
+use super::start::{raise_descriptors, warnings, world};
 use super::{Errand, READER, Reactor};
 use crate::config::load::{DEFAULT_DIR, Loaded};
 use crate::config::{CommandLine, Complaint, Config, Severity};
@@ -30,7 +30,7 @@ impl Reactor {
         self.voice.reopen(&self.daemon.log, now);
         // What it has read may be older than this signal.
         self.jobs.abandon(READER);
-        self.files.forget_reload();
+        self.forget_reload();
         self.errands.insert(READER, Errand::Read);
         self.reading_until = Some(now + READ_TIMEOUT);
         let words = CommandLine::of(reading::child_words(&self.source));
@@ -140,8 +140,6 @@ impl Reactor {
         }
         self.voice
             .reconfigure(&config.daemon.log, &config.services, now);
-        self.maintenance
-            .watch_others(maintenance_files(&config), now);
         if config.needs_addresses() {
             // The engine is told everything; changes from here on come as notifications.
             let refreshed = self.ask_addresses();
@@ -159,7 +157,7 @@ impl Reactor {
         self.daemon = daemon;
         self.has_services = !config.services.is_empty();
         let addresses = self.addresses();
-        let world = world(config, warnings, addresses, &mut self.maintenance, files);
+        let world = world(config, warnings, addresses, &mut self.follow, files);
         self.now = clock::now();
         self.events.push_back(Event::Reload(Box::new(world)));
         self.want_reserves();

@@ -16,6 +16,7 @@ use crate::config::{Complaint, DaemonConfig, Family, Level, LogConfig, Severity}
 use crate::engine::Engine;
 use crate::engine::vocab::{Action, Addresses, FoundFile, World};
 use crate::host::addresses::Watch;
+use crate::host::follow::{Follow, Kind};
 use crate::host::instance::Instance;
 use crate::host::job::Jobs;
 use crate::host::log::{self, Form};
@@ -25,7 +26,7 @@ use crate::host::notify::Notify;
 use crate::host::status_socket::StatusSocket;
 use crate::host::sys::{clock, limits, signal};
 use crate::host::writer::Writer;
-use crate::host::{maintenance, reading, sys};
+use crate::host::{reading, sys};
 use crate::render::record::Record;
 use crate::sorted::Set;
 use crate::time::Now;
@@ -84,14 +85,15 @@ pub fn withdraw(config: Config) -> ExitCode {
         }
     };
     let mut writer = Writer::new();
-    let files = files::find_files(&mut writer, &mut jobs, &config.daemon);
+    let mut follow = Follow::new([]);
+    let (files, _) = files::find_files(&mut writer, &mut jobs, &config.daemon, &mut follow);
     let mut parts = Parts {
         source: Source::default(),
         mission: Mission::Withdrawal,
         signals,
         jobs,
         addresses: None,
-        maintenance: maintenance::Watch::new(Set::new(), now.mono),
+        follow,
         status: StatusSocket::unbound(),
         notify: Notify::default(),
         has_services: true,
@@ -99,13 +101,7 @@ pub fn withdraw(config: Config) -> ExitCode {
     };
     let daemon = config.daemon.clone();
     let voice = Voice::new(&daemon.log, &config.services, now.mono);
-    let world = world(
-        config,
-        Vec::new(),
-        Rc::default(),
-        &mut parts.maintenance,
-        files,
-    );
+    let world = world(config, Vec::new(), Rc::default(), &mut parts.follow, files);
     let (engine, actions) = Engine::withdraw(now.mono, world, seed());
     let mut reactor = Reactor::new(parts, daemon, voice, engine, now);
     reactor.begin(actions);
@@ -158,13 +154,13 @@ fn prepare(
     };
     let mut writer = Writer::new();
     hook_panics(&daemon.log);
-    let files = files::find_files(&mut writer, &mut jobs, &config.daemon);
+    let mut follow = Follow::new(followed(&config));
+    let (files, seen) = files::find_files(&mut writer, &mut jobs, &config.daemon, &mut follow);
     let now = clock::now();
     let voice = Voice::new(&daemon.log, &config.services, now.mono);
-    let mut maintenance = maintenance::Watch::new(maintenance_files(&config), now.mono);
     let has_services = !config.services.is_empty();
     let known = addresses.as_ref().map(Watch::addresses).unwrap_or_default();
-    let world = world(config, warnings, known, &mut maintenance, files);
+    let world = world(config, warnings, known, &mut follow, files);
     let (engine, actions) = Engine::start(now.mono, world, seed(), instance.bird_may_not_know());
     let parts = Parts {
         source,
@@ -172,7 +168,7 @@ fn prepare(
         signals,
         jobs,
         addresses,
-        maintenance,
+        follow,
         status: StatusSocket::new(now.mono),
         notify: Notify::from_env(),
         has_services,
@@ -183,6 +179,7 @@ fn prepare(
     if let Err(cause) = descriptors {
         reactor.troubles.descriptors.failed(now.mono, || cause);
     }
+    reactor.take_seen(seen);
     reactor.begin(actions);
     reactor.notify.ready(now.mono);
     Ok(reactor)
@@ -195,7 +192,7 @@ struct Parts {
     signals: signal::SignalFd,
     jobs: Jobs,
     addresses: Option<Watch>,
-    maintenance: maintenance::Watch,
+    follow: Follow,
     status: StatusSocket,
     notify: Notify,
     has_services: bool,
@@ -239,12 +236,14 @@ pub(super) fn raise_descriptors(config: &Config) -> Result<(), String> {
     }
 }
 
-pub(super) fn maintenance_files(config: &Config) -> Set<PathBuf> {
-    config
-        .services
-        .iter()
-        .filter_map(|service| service.maintenance_file.clone())
-        .collect()
+/// The files of others that are followed.
+pub(super) fn followed(config: &Config) -> impl Iterator<Item = (PathBuf, Kind)> + '_ {
+    let services = config.services.iter();
+    let maintenance = services.filter_map(|service| service.maintenance_file.clone());
+    let families = config.daemon.families.iter().flatten();
+    let prefixes = families.map(|family| family.prefix_file.clone());
+    let maintenance = maintenance.map(|path| (path, Kind::Maintenance));
+    maintenance.chain(prefixes.map(|path| (path, Kind::Prefixes)))
 }
 
 /// Everything outside that the engine has to know.
@@ -252,7 +251,7 @@ pub(super) fn world(
     config: Config,
     warnings: Vec<Complaint>,
     addresses: Rc<Addresses>,
-    maintenance: &mut maintenance::Watch,
+    follow: &mut Follow,
     files: [FoundFile; 2],
 ) -> World {
     // Of a maintenance file that can't be seen the prefix files tell: what is announced was not in maintenance.
@@ -262,13 +261,13 @@ pub(super) fn world(
     let in_service: Set<&Path> = announced
         .filter_map(|service| service.maintenance_file.as_deref())
         .collect();
-    maintenance.assume(|path| !in_service.contains(path));
+    follow.assume(|path| !in_service.contains(path));
     World {
         files,
         config,
         warnings,
         addresses,
-        maintenance: maintenance.present(),
+        maintenance: follow.present(),
     }
 }
 
@@ -296,7 +295,7 @@ impl Reactor {
             talks: Vec::new(),
             addresses: parts.addresses,
             addresses_retry: None,
-            maintenance: parts.maintenance,
+            follow: parts.follow,
             status: parts.status,
             metrics: MetricsFile::new(now.mono),
             watchdog_at: watchdog.map(|interval| now.mono + interval),

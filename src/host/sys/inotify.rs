@@ -1,6 +1,6 @@
 //! inotify(7): the kernel tells when names come and go in a directory.
 //!
-//! Owned and non-blocking; events come out as values. What they mean is `host/maintenance.rs`'s business.
+//! Owned and non-blocking; events come out as values. What they mean is `host/follow.rs`'s business.
 #![allow(unsafe_code)]
 
 use std::ffi::{CString, OsString};
@@ -14,6 +14,11 @@ use super::cvt;
 
 /// A name came or went in the watched directory.
 pub const NAMES: u32 = libc::IN_CREATE | libc::IN_DELETE | libc::IN_MOVED_FROM | libc::IN_MOVED_TO;
+/// A file in the watched directory that was open for writing has been closed.
+pub const WRITTEN: u32 = libc::IN_CLOSE_WRITE;
+/// The two sides of a rename, which have one cookie.
+pub const MOVED_FROM: u32 = libc::IN_MOVED_FROM;
+pub const MOVED_TO: u32 = libc::IN_MOVED_TO;
 /// The watched object itself was removed or moved.
 pub const ITSELF: u32 = libc::IN_DELETE_SELF | libc::IN_MOVE_SELF;
 /// A symbolic link is watched, not what it points to.
@@ -42,6 +47,8 @@ pub fn too_many_links() -> io::Error {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     pub mask: u32,
+    /// What the two sides of a rename have in common; 0 otherwise.
+    pub cookie: u32,
     /// Empty if the watched object itself is meant.
     pub name: OsString,
 }
@@ -106,6 +113,7 @@ fn parse(mut bytes: &[u8], events: &mut Vec<Event>) {
         let name = bytes[HEAD..end].split(|byte| *byte == 0).next();
         events.push(Event {
             mask: u32::from_ne_bytes(word(4)),
+            cookie: u32::from_ne_bytes(word(8)),
             name: OsString::from_vec(name.unwrap_or_default().to_vec()),
         });
         bytes = &bytes[end..];
@@ -120,7 +128,7 @@ mod tests {
         let mut bytes = Vec::new();
         bytes.extend(watch.to_ne_bytes());
         bytes.extend(mask.to_ne_bytes());
-        bytes.extend(0u32.to_ne_bytes());
+        bytes.extend(7u32.to_ne_bytes());
         bytes.extend((padded as u32).to_ne_bytes());
         bytes.extend(name);
         bytes.resize(HEAD + padded, 0);
@@ -136,8 +144,8 @@ mod tests {
         parse(&bytes, &mut events);
         assert_eq!(events.len(), 3);
         assert_eq!(
-            (events[0].mask, events[0].name.as_os_str()),
-            (libc::IN_CREATE, "web".as_ref())
+            (events[0].mask, events[0].cookie, events[0].name.as_os_str()),
+            (libc::IN_CREATE, 7, "web".as_ref())
         );
         assert_eq!(events[1].mask, OVERFLOW);
         assert!(events[2].name.is_empty());

@@ -22,6 +22,8 @@ pub const LIMIT: Duration = Duration::from_secs(5);
 pub enum Lane {
     /// The prefix file of this place: reading and replacing it.
     Prefixes(usize),
+    /// Looks for files of others, in one directory at a time.
+    Look(usize),
     /// The copies of a prefix file, which may lie on another disk.
     History(usize),
     /// stderr, if that is a file.
@@ -37,11 +39,14 @@ pub enum Lane {
 
 /// Prefix files at a time: a reload may leave those that there were.
 pub const PLACES: usize = 4;
-const LANES: usize = 2 * PLACES + 5;
+/// Directories in which is looked at a time, or that hang and do not keep the others from that.
+pub const LOOKS: usize = 4;
+const LANES: usize = 2 * PLACES + LOOKS + 5;
 
 impl Lane {
     fn all() -> impl Iterator<Item = Lane> {
         let files = (0..PLACES).map(Lane::Prefixes);
+        let looks = (0..LOOKS).map(Lane::Look);
         let copies = (0..PLACES).map(Lane::History);
         let others = [
             Lane::Stderr,
@@ -50,14 +55,15 @@ impl Lane {
             Lane::Metrics,
             Lane::Pidfile,
         ];
-        files.chain(copies).chain(others)
+        files.chain(looks).chain(copies).chain(others)
     }
 
     fn index(self) -> usize {
-        let others = 2 * PLACES;
+        let others = 2 * PLACES + LOOKS;
         match self {
             Lane::Prefixes(place) => place,
-            Lane::History(place) => PLACES + place,
+            Lane::Look(place) => PLACES + place,
+            Lane::History(place) => PLACES + LOOKS + place,
             Lane::Stderr => others,
             Lane::Stdout => others + 1,
             Lane::Log => others + 2,

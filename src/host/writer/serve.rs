@@ -4,14 +4,14 @@
 //! but its socket and, if they are regular files, stdout and stderr. The signals that a terminal or a service manager sends
 //! to all processes of the daemon are not for it: it ends when the daemon has closed the socket, or is gone.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::wire::{self, Reply, Request, Target};
+use super::wire::{self, Look, Presence, Reply, Request, Target};
 use crate::host::log::{LogFile, Report, put_line};
 use crate::host::sys::process::Pid;
 use crate::host::sys::{cause, clock, writer};
@@ -97,6 +97,21 @@ fn stream(path: &Path, input: &mut impl Read) -> io::Result<Reply> {
         .map_err(|error| in_words(&error)))
 }
 
+fn presence(look: &Look) -> Presence {
+    let found = fs::symlink_metadata(&look.path);
+    if look.follow && found.as_ref().is_ok_and(|found| found.is_symlink()) {
+        // Whether that answers is all that counts.
+        let _ = fs::metadata(&look.path);
+    }
+    match found {
+        Ok(_) => Presence::Present,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Presence::Absent
+        }
+        Err(error) => Presence::Unknown(cause(&error)),
+    }
+}
+
 fn in_words(error: &io::Error) -> (ErrorKind, String) {
     (error.kind(), cause(error))
 }
@@ -132,6 +147,10 @@ impl Files {
                 disk::sweep(path);
                 let limit = usize::try_from(*limit).unwrap_or(usize::MAX);
                 return disk::read_bounded(path, limit).map_err(|error| in_words(&error));
+            }
+            Request::Look { looks } => {
+                let presences: Vec<Presence> = looks.iter().map(presence).collect();
+                return Ok(wire::encode_presences(&presences));
             }
             Request::Append {
                 stderr,

@@ -59,6 +59,8 @@ pub enum Request<'a> {
     },
     /// Read a file of at most `limit` bytes, after what killed processes left of it half written is removed.
     Read { path: &'a Path, limit: u32 },
+    /// Look whether these are there, one after the other. Answered by the [`Presence`] of each.
+    Look { looks: Vec<Look> },
     /// Append lines, of which each has its end, to the file of stderr or to that of the log; `reopen`: open it anew
     /// before that. Answered by a [`Report`].
     Append {
@@ -73,6 +75,23 @@ pub enum Request<'a> {
         pid: u32,
         clean: bool,
     },
+}
+
+/// A look at what has a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    pub path: PathBuf,
+    /// What a link leads to is looked at as well; the link alone counts.
+    pub follow: bool,
+}
+
+/// What a look has come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Presence {
+    Absent,
+    Present,
+    /// Why nobody can tell.
+    Unknown(String),
 }
 
 /// What became of a request; what was read, or a report. The error is in words, with what kind it is of.
@@ -114,6 +133,7 @@ const READ: u8 = 4;
 const APPEND: u8 = 5;
 const REMOVE_PIDFILE: u8 = 6;
 const RESERVE: u8 = 7;
+const LOOK: u8 = 8;
 
 impl<'a> Request<'a> {
     pub fn encode(&self) -> Vec<u8> {
@@ -123,6 +143,7 @@ impl<'a> Request<'a> {
             Request::Archive { content, .. } => (ARCHIVE, content),
             Request::Reserve { .. } => (RESERVE, b""),
             Request::Read { .. } => (READ, b""),
+            Request::Look { .. } => (LOOK, b""),
             Request::Append { lines, .. } => (APPEND, lines),
             Request::RemovePidfile { .. } => (REMOVE_PIDFILE, b""),
         };
@@ -144,6 +165,12 @@ impl<'a> Request<'a> {
             Request::Read { path, limit } => {
                 put_path(&mut frame, path);
                 put_number(&mut frame, u64::from(*limit));
+            }
+            Request::Look { looks } => {
+                for look in looks {
+                    put_number(&mut frame, u64::from(look.follow));
+                    put_path(&mut frame, &look.path);
+                }
             }
             Request::Append {
                 stderr,
@@ -202,6 +229,16 @@ impl<'a> Request<'a> {
                 path: take_path(input)?,
                 limit: take_u32(input)?,
             },
+            LOOK => {
+                let mut looks = Vec::new();
+                while !input.is_empty() {
+                    looks.push(Look {
+                        follow: take_number(input)? != 0,
+                        path: take_path(input)?.to_path_buf(),
+                    });
+                }
+                Request::Look { looks }
+            }
             APPEND => Request::Append {
                 stderr: take_number(input)? != 0,
                 reopen: take_number(input)? != 0,
@@ -312,6 +349,39 @@ pub fn decode_outcome(mut bytes: &[u8]) -> Option<Outcome> {
     })
 }
 
+const ABSENT: u64 = 0;
+const PRESENT: u64 = 1;
+const UNKNOWN: u64 = 2;
+
+pub fn encode_presences(presences: &[Presence]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for presence in presences {
+        match presence {
+            Presence::Absent => put_number(&mut bytes, ABSENT),
+            Presence::Present => put_number(&mut bytes, PRESENT),
+            Presence::Unknown(cause) => {
+                put_number(&mut bytes, UNKNOWN);
+                put_path(&mut bytes, Path::new(cause));
+            }
+        }
+    }
+    bytes
+}
+
+pub fn decode_presences(mut bytes: &[u8]) -> Option<Vec<Presence>> {
+    let input = &mut bytes;
+    let mut presences = Vec::new();
+    while !input.is_empty() {
+        presences.push(match take_number(input)? {
+            ABSENT => Presence::Absent,
+            PRESENT => Presence::Present,
+            UNKNOWN => Presence::Unknown(take_path(input)?.to_string_lossy().into_owned()),
+            _ => return None,
+        });
+    }
+    Some(presences)
+}
+
 fn put_number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(&number.to_ne_bytes());
 }
@@ -382,6 +452,18 @@ mod tests {
                 pid: 77,
                 clean: true,
             },
+            Request::Look {
+                looks: vec![
+                    Look {
+                        path: path.to_path_buf(),
+                        follow: true,
+                    },
+                    Look {
+                        path: "/c".into(),
+                        follow: false,
+                    },
+                ],
+            },
         ];
         for request in requests {
             let frame = request.encode();
@@ -426,6 +508,14 @@ mod tests {
             assert_eq!(decode_outcome(&bytes), Some(outcome));
             assert_eq!(decode_outcome(&bytes[..bytes.len() - 1]), None);
         }
+        let presences = [
+            Presence::Unknown("stale".to_string()),
+            Presence::Present,
+            Presence::Absent,
+        ];
+        let bytes = encode_presences(&presences);
+        assert_eq!(decode_presences(&bytes), Some(presences.to_vec()));
+        assert_eq!(decode_presences(&bytes[..bytes.len() - 1]), None);
         assert!(head([PIECE, 255, 255, 255, 255]).is_err());
     }
 }

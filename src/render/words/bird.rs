@@ -18,6 +18,21 @@ pub(super) fn say(what: &What) -> String {
             path(file),
             repaired(repair)
         ),
+        What::FileChanged {
+            family: of,
+            path: file,
+            again,
+        } => {
+            let then = match again {
+                true => "it is written again",
+                false => "nothing that a check asks for, so it is taken as it is",
+            };
+            format!(
+                "another program has changed {} prefix file {}: {then}",
+                family(*of),
+                path(file)
+            )
+        }
         What::DamagedKept { path: file, kept } => format!(
             "prefix file {} held more than one list of prefixes: the file as it was is kept as {}",
             path(file),

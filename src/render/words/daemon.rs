@@ -138,9 +138,9 @@ fn trouble(part: &Part) -> (String, &'static str) {
             "follow the addresses of the host".to_string(),
             "they are read again as soon as possible",
         ),
-        Part::Maintenance(directory) => (
-            format!("watch {} for maintenance files", path(directory)),
-            "they are looked for every second instead, and one that can't be seen is as it was",
+        Part::Watch(directory) => (
+            format!("watch {}", path(directory)),
+            "its files are looked at again and again instead, and what can't be seen is as it was",
         ),
         Part::StatusSocket => (
             "answer on the status socket".to_string(),
@@ -178,9 +178,7 @@ fn over(part: &Part, lost: u64) -> String {
             )
         }
         Part::Addresses => "the addresses of the host are followed again".to_string(),
-        Part::Maintenance(directory) => {
-            format!("{} is watched for maintenance files again", path(directory))
-        }
+        Part::Watch(directory) => format!("{} is watched again", path(directory)),
         Part::StatusSocket => "the status socket answers again".to_string(),
         Part::Descriptors => "there are enough file descriptors again".to_string(),
         Part::Events => "events are waited for again".to_string(),

@@ -420,6 +420,21 @@ impl Model {
         self.settle(now);
     }
 
+    /// A whole file that somebody else has written says what is wanted of prefixes on which no check has had its say.
+    pub fn take_over(&mut self, family: Family, found: &Set<IpNetwork>) {
+        let index = family.index();
+        for (prefix, says) in self.claims() {
+            let undecided = says.contains(&Announce::Keep) && !says.contains(&Announce::Withdraw);
+            if undecided && Family::of(&prefix) == family {
+                match found.contains(&prefix) {
+                    true => self.wanted[index].insert(prefix),
+                    false => self.wanted[index].remove(&prefix),
+                };
+            }
+        }
+        self.strangers[index].retain(|prefix| found.contains(prefix));
+    }
+
     pub fn file(&self, family: Family) -> Set<IpNetwork> {
         self.wanted[family.index()].union(&self.strangers[family.index()])
     }

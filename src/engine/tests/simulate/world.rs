@@ -353,9 +353,19 @@ impl Life {
             repair: Some(Repair::Malformed("spoiled".to_string())),
         });
         self.unknown.insert(path.clone());
-        self.tampered.insert(path.clone());
         self.misread.insert(path.clone());
-        format!("another hand on {path:?}: {prefix}")
+        let seen = self.chance.percent(50);
+        match seen {
+            true => {
+                self.tampered.remove(&path);
+                // Who does it again and again is answered once a minute.
+                self.model.changed_at[index] = self.bench.now + Duration::from_secs(60);
+                let path = path.clone();
+                self.bench.part_of_turn(Event::FileTouched { path });
+            }
+            false => _ = self.tampered.insert(path.clone()),
+        }
+        format!("another hand on {path:?}: {prefix}, seen: {seen}")
     }
 
     fn change_mood(&mut self) -> String {

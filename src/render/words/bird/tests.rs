@@ -18,6 +18,23 @@ fn repairs_of_prefix_files() {
     use Level::{Info, Warning};
     let family = Family::V4;
     let path = || "/var/lib/x.conf".into();
+    for (again, then) in [
+        (true, "it is written again"),
+        (
+            false,
+            "nothing that a check asks for, so it is taken as it is",
+        ),
+    ] {
+        says(
+            What::FileChanged {
+                family: Family::V4,
+                path: "/p".into(),
+                again,
+            },
+            Level::Warning,
+            &format!("another program has changed IPv4 prefix file /p: {then}"),
+        );
+    }
     let repaired = |repair| What::FileRepaired {
         family,
         path: path(),

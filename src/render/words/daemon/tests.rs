@@ -148,7 +148,7 @@ fn troubles_of_the_host_and_their_end() {
         Part::PrefixFile("/p".into()),
         Part::Reserve("/p".into()),
         Part::Addresses,
-        Part::Maintenance("/d".into()),
+        Part::Watch("/d".into()),
         Part::StatusSocket,
         Part::Descriptors,
         Part::Events,

@@ -224,6 +224,13 @@ impl Life {
         }
         self.unseen.remove(path);
         let event = lands.then(|| self.bench.carry_out(order));
+        if let Some(Event::FileFound { file, .. }) = &event {
+            let looks = self.bench.engine.routes.looks_at(job);
+            let changed = looks.filter(|(_, written)| **written != file.prefixes);
+            if let (Some((family, _)), None) = (changed, &file.repair) {
+                self.model.take_over(family, &file.prefixes);
+            }
+        }
         if order.prefixes.is_some() {
             if lands {
                 self.tampered.remove(path);
