@@ -331,11 +331,6 @@ impl Life<'_> {
             fs::rename(lab.path(&from), lab.path(name)).expect("rename");
         };
         self.troubles.retain(|t| *t != trouble);
-        // Whoever watches may have withdrawn everything meanwhile.
-        let held_up = matches!(
-            trouble,
-            Trouble::DaemonStopped | Trouble::DaemonLimited | Trouble::Traced(_)
-        );
         match trouble {
             Trouble::DaemonDead => {
                 if self.has(&Trouble::ConfigBroken) {
@@ -407,9 +402,6 @@ impl Life<'_> {
                 self.held.retain(|(held, _)| *held != service);
                 self.modes[service].1 = Instant::now();
             }
-        }
-        if held_up && self.birth.watched {
-            self.tell_of_change();
         }
     }
 
@@ -809,10 +801,10 @@ impl Life<'_> {
         true
     }
 
-    /// Another program's change to a prefix file, of which BIRD may be told, and our daemon is.
+    /// Another program's change to a prefix file, of which BIRD may be told.
     fn edit_list(&mut self) -> bool {
         let list = self.list();
-        if !self.list_is_whole(list) || self.has(&Trouble::ConfigBroken) {
+        if !self.list_is_whole(list) {
             return false;
         }
         let file = self.list_dir(list).join("prefixes.conf");
@@ -869,15 +861,7 @@ impl Life<'_> {
             self.diary.note("birdc configure");
             self.birdc("configure");
         }
-        self.tell_of_change();
         true
-    }
-
-    /// Has the daemon look at its files, which somebody else may have changed. A start does so by itself.
-    fn tell_of_change(&mut self) {
-        if !self.has(&Trouble::DaemonDead) {
-            self.plain_reload();
-        }
     }
 
     fn hurt_child(&mut self) -> bool {
