@@ -41,7 +41,7 @@ impl Life<'_> {
                 trouble => self.undo(trouble),
             }
         }
-        if self.loaded.is_none() {
+        if self.loaded.is_none() || self.birth.watched {
             self.diary.note("SIGHUP");
             self.reload();
         }

@@ -27,7 +27,7 @@ const USER: u32 = 64_739;
 pub const BOUND: Duration = Duration::from_secs(30);
 
 /// After so many seconds without a daemon `--watch` withdraws.
-const PATIENCE: &str = "3";
+const PATIENCE: &str = "5";
 
 /// The steps of a life, printed if it ends badly.
 pub struct Diary {

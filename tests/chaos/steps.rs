@@ -224,7 +224,9 @@ impl Life<'_> {
             | Trouble::DirectoryReadOnly(list)
             | Trouble::FileRevoked(list)
             | Trouble::FileIsDirectory(list) => self.list_is_whole(list),
-            Trouble::DiskFull(_) => self.lists_answer(),
+            Trouble::DiskFull(list) => {
+                self.lists_answer() && !self.has(&Trouble::DirectoryReadOnly(list))
+            }
             Trouble::ExecHeld(service) => self.modes[*service].0 != Mode::Missing,
             Trouble::LogAway | Trouble::MetricsAway => !self.frozen(),
             Trouble::MaintenanceAway | Trouble::MaintenanceCovered => !maintenance_hindered,
@@ -329,6 +331,11 @@ impl Life<'_> {
             fs::rename(lab.path(&from), lab.path(name)).expect("rename");
         };
         self.troubles.retain(|t| *t != trouble);
+        // Whoever watches may have withdrawn everything meanwhile.
+        let held_up = matches!(
+            trouble,
+            Trouble::DaemonStopped | Trouble::DaemonLimited | Trouble::Traced(_)
+        );
         match trouble {
             Trouble::DaemonDead => {
                 if self.has(&Trouble::ConfigBroken) {
@@ -370,6 +377,10 @@ impl Life<'_> {
             }
             Trouble::DiskFull(list) => {
                 let filler = self.list_dir(list).with_file_name("filler");
+                let read_only = Trouble::DirectoryReadOnly(list);
+                if self.has(&read_only) {
+                    self.undo(read_only);
+                }
                 fs::remove_file(filler).expect("remove");
             }
             Trouble::DiskFrozen => self.disk.thaw(),
@@ -396,6 +407,9 @@ impl Life<'_> {
                 self.held.retain(|(held, _)| *held != service);
                 self.modes[service].1 = Instant::now();
             }
+        }
+        if held_up && self.birth.watched {
+            self.tell_of_change();
         }
     }
 
@@ -795,10 +809,10 @@ impl Life<'_> {
         true
     }
 
-    /// Another program's change to a prefix file, of which BIRD may be told.
+    /// Another program's change to a prefix file, of which BIRD may be told, and our daemon is.
     fn edit_list(&mut self) -> bool {
         let list = self.list();
-        if !self.list_is_whole(list) {
+        if !self.list_is_whole(list) || self.has(&Trouble::ConfigBroken) {
             return false;
         }
         let file = self.list_dir(list).join("prefixes.conf");
@@ -855,7 +869,15 @@ impl Life<'_> {
             self.diary.note("birdc configure");
             self.birdc("configure");
         }
+        self.tell_of_change();
         true
+    }
+
+    /// Has the daemon look at its files, which somebody else may have changed. A start does so by itself.
+    fn tell_of_change(&mut self) {
+        if !self.has(&Trouble::DaemonDead) {
+            self.plain_reload();
+        }
     }
 
     fn hurt_child(&mut self) -> bool {
