@@ -320,6 +320,15 @@ fn another_way_to_bird_is_no_reason_to_write_and_another_text_is() {
             (writes + more, before + 1)
         );
     }
+    // Nothing has come or gone with that.
+    let mut bench = Bench::new(world(plain(), &[]));
+    bench.pass(seconds(5), pass);
+    reload(
+        &mut bench,
+        ipv4(plain(), |family| family.variable = "Z".to_string()),
+    );
+    let written = |what: &What| matches!(what, What::FileWritten { .. });
+    assert_eq!((bench.writes.len(), bench.said(written)), (2, 1));
     // What is wrong with the file by then is said when it is mended.
     let mut bench = Bench::new(world(plain(), &[A]));
     let mut renamed = world(
