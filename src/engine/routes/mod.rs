@@ -256,10 +256,6 @@ impl Routes {
         for channel in &mut self.channels {
             channel.bird_due = true;
         }
-        // A file that can't be written yet is to be told when it can.
-        for file in self.files_mut() {
-            file.announce = true;
-        }
     }
 
     /// Has the BIRD of a family told once more.
@@ -267,7 +263,7 @@ impl Routes {
         let Some(file) = self.families[family.index()].as_mut() else {
             return;
         };
-        file.announce = true;
+        file.announce();
         let config = file.config.clone();
         if let Some(channel) = self.channel_by(&config.via) {
             channel.bird_due = true;
