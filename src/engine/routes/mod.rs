@@ -229,7 +229,9 @@ impl Routes {
         self.channels.iter().all(|channel| {
             let agreed = channel.bird_knows() && self.files_of(channel).all(PrefixFile::settled);
             let given_up = channel.idle() && channel.failed > 0 && !channel.fresh;
-            agreed || given_up && !self.must_wait(channel, now)
+            // A BIRD that has not refused is told in any case: it was the file of another list that failed.
+            let owed = channel.bird_due && channel.trouble.is_none();
+            agreed || given_up && !owed && !self.must_wait(channel, now)
         })
     }
 
