@@ -89,6 +89,24 @@ fn a_stop_that_has_nothing_to_tell_does_not_wait_for_bird() {
     assert!(bench.exited && bench.clean);
 }
 
+/// However long BIRD had to be left alone before, and whatever happens meanwhile.
+#[test]
+fn the_wait_at_the_end_begins_when_bird_has_been_told() {
+    let mut waiting = config([leaving("a", A)]);
+    waiting.daemon.reconfigure_timeout = Duration::from_millis(200);
+    waiting.daemon.on_exit_wait = seconds(3);
+    let queued = Some(Ok(Accepted::Queued));
+    let mut bench = Bench::start_with(world(waiting, &[]), false, queued);
+    bench.pass(Duration::from_millis(500), pass);
+    stop(&mut bench);
+    while told(&bench) < 2 {
+        assert!(bench.jump());
+    }
+    bench.now = bench.now + seconds(1);
+    bench.event(Event::RunNow);
+    assert_eq!(ends_after(&mut bench), seconds(2));
+}
+
 #[test]
 fn a_stop_gives_up_when_the_last_attempt_has_failed() {
     let mut bench = Bench::new(world(config([leaving("a", A)]), &[A]));
@@ -237,6 +255,27 @@ fn what_a_command_was_to_tell_is_told_though_its_file_is_late() {
         assert!(told(&bench) > before, "left: {left}");
         assert!(bench.engine.routes.bird_knows());
     }
+}
+
+/// The same, and what is being written is outdated already.
+#[test]
+fn the_last_of_several_late_changes_is_told_as_well() {
+    let mut bench = Bench::new(world(config([by_command("a", A)]), &[]));
+    bench.slow_disk = true;
+    bench.answer("a", Ended::Exit(0));
+    bench.event(Event::RunNow);
+    bench.answer("a", Ended::Exit(1));
+    assert_eq!(bench.orders.len(), 1);
+    reload(&mut bench, config([quick("a", A)]));
+    bench.pass(seconds(2), |_| None);
+    bench.orders.retain(|order| order.prefixes.is_some());
+    bench.disk_works();
+    bench.pass(seconds(1), |_| None);
+    assert!(bench.in_file(A));
+    let before = told(&bench);
+    bench.disk_works();
+    bench.pass(seconds(1), |_| None);
+    assert!(!bench.in_file(A) && told(&bench) == before + 1);
 }
 
 #[test]

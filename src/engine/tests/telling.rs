@@ -440,13 +440,13 @@ fn maintenance_that_a_start_or_a_reload_finds_counts() {
 /// Whatever happens then, no check runs and no state changes.
 #[test]
 fn a_daemon_that_stops_only_stops() {
-    let leaving = ServiceConfig {
-        on_exit: Announce::Withdraw,
-        ..quick("c", C)
-    };
     let often = |name, prefix| ServiceConfig {
         interval: seconds(1),
         ..quick(name, prefix)
+    };
+    let leaving = ServiceConfig {
+        on_exit: Announce::Withdraw,
+        ..often("c", C)
     };
     let mut limited = config([often("a", A), often("b", B), leaving]);
     limited.daemon.max_running_checks = 1;
