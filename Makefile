@@ -6,7 +6,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 SEED ?=
 CHAOS_SECONDS ?= 600
 # Tests wait more than they work: more of them at a time than there are cores.
-TEST_THREADS ?= 4
+TEST_THREADS ?= 6
 BENCH_TARGET := $(shell uname -m)-unknown-linux-musl
 # bird, birdc and ip live there.
 export PATH := $(PATH):/usr/sbin:/sbin

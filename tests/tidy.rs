@@ -119,6 +119,10 @@ fn what_has_a_better_way_is_not_used() {
                     found.push(format!("{}:{}: {word}", source.path, number + 1));
                 }
             }
+            // Not every compiler that is supported knows it.
+            if line.trim_start().starts_with("&& let ") {
+                found.push(format!("{}:{}: a let chain", source.path, number + 1));
+            }
         }
     }
     nothing(found);

@@ -18,6 +18,8 @@ mod drain;
 mod ends;
 #[path = "wishes/gone.rs"]
 mod gone;
+#[path = "wishes/hands.rs"]
+mod hands;
 #[path = "wishes/maintenance.rs"]
 mod maintenance;
 #[path = "wishes/prefixes.rs"]

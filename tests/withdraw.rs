@@ -238,7 +238,9 @@ fn it_is_repeated_until_there_is_room_on_the_disk() {
         .arg(lab.path("4"))
         .status();
     assert!(mount.expect("mount").success());
-    lab.write("4/prefixes.conf", LIST);
+    let file = lab.write("4/prefixes.conf", LIST);
+    // What has two names is not overwritten, which would need no room.
+    fs::hard_link(file, lab.path("4/also")).expect("a second name");
     let full = fs::write(lab.path("4/filler"), vec![0; 128 * 1024]);
     assert!(full.is_err(), "the disk must be full");
     let mut order = Daemon::spawn(command(&lab, &["--withdraw"]));

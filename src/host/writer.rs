@@ -1,4 +1,5 @@
-//! Every file that the daemon writes while it runs, and those of others that it reads or looks for, by way of a process that may hang.
+//! Every file that the daemon writes while it runs, and those of others that it reads or looks for, by way of a process that
+//! may hang.
 //!
 //! A disk may stop answering, and whoever touches it then is stuck in the kernel, where not even SIGKILL reaches. So the
 //! daemon has a child of the same program do that: requests go there over a socket, replies come back as [`Done`], and

@@ -1,6 +1,6 @@
 //! A long time at 200 checks a second: nothing grows, nothing is lost, nothing comes late.
 //!
-//! `SOAK_SECONDS` says how long (`make soak`: 600); 20 seconds if it says nothing.
+//! `SOAK_SECONDS` says how long (`make soak`: 600); 10 seconds if it says nothing.
 
 use std::time::{Duration, Instant};
 
@@ -73,7 +73,7 @@ fn soak() {
     let seconds = std::env::var("SOAK_SECONDS")
         .ok()
         .and_then(|text| text.parse().ok())
-        .unwrap_or(20);
+        .unwrap_or(10);
     let lab = busy_lab();
     let bird = FakeBird::install(&lab);
     let mut daemon = Daemon::start(&lab);

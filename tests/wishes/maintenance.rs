@@ -5,12 +5,15 @@ use std::time::{Duration, Instant};
 use crate::support::bgp::BgpLab;
 use crate::support::daemon::{Daemon, Said};
 use crate::support::fake_bird::FakeBird;
-use crate::support::{Lab, holds_for, status, wait_until};
+use crate::support::{Lab, holds_for, status, sys, wait_until, wait_within};
 use crate::{by_socket, real_service, v4, v6};
 
 /// The promise: within a second of the file's making. The quickest of several says what it takes; the others say how
 /// busy the machine is.
 const PROMISE: Duration = Duration::from_secs(1);
+
+/// What takes no longer than without a dead disk, on a busy machine.
+const SOON: Duration = Duration::from_secs(3);
 
 /// Whether the metric of `web` has this value.
 fn metric(lab: &Lab, value: &str) -> bool {
@@ -246,6 +249,43 @@ fn a_file_system_that_is_mounted_over_the_directory_is_seen() {
     mount(&["mount", "-t", "tmpfs", "tmpfs", &run]);
     bird.wait_exports("4", &[&v4(1)]);
     mount(&["umount", "-l", &run]);
+    bird.wait_exports("4", &[]);
+    daemon.stop();
+}
+
+/// As on a mount whose server is gone: whoever looks there hangs, and that is not the daemon.
+#[test]
+fn a_directory_that_hangs_holds_nothing_up() {
+    let lab = Lab::new("maintenance-hangs");
+    let bird = FakeBird::install(&lab);
+    lab.install_checks();
+    lab.daemon(&[]);
+    let [dead, well] = ["dead", "well"].map(|name| {
+        std::fs::create_dir(lab.path(name)).expect("mkdir");
+        lab.path(name).join("off").display().to_string()
+    });
+    lab.service("web", &[("ip_prefix", &v4(1)), ("maintenance_file", &dead)]);
+    lab.service("dns", &[("ip_prefix", &v6(1)), ("maintenance_file", &well)]);
+    let mut daemon = Daemon::start(&lab);
+    bird.wait_exports("4", &[&v4(1)]);
+    bird.wait_exports("6", &[&v6(1)]);
+    let silent = sys::mount_silent(&lab.path("dead")).expect("a FUSE file system");
+    daemon.wait_line(&["cannot watch", "/dead: the disk did not answer"]);
+    for _ in 0..2 {
+        let runs = lab.runs("web").len();
+        lab.write("well/off", "");
+        wait_within("the other one is drained", SOON, || {
+            bird.exports("6").is_empty()
+        });
+        std::fs::remove_file(&well).expect("rm");
+        wait_within("it is back", SOON, || bird.exports("6") == [v6(1)]);
+        assert_eq!(bird.exports("4"), [v4(1)], "it is as it was");
+        wait_until("checks run", || lab.runs("web").len() > runs + 2);
+    }
+    assert_eq!(daemon.out.with(&["cannot watch"]).len(), 1);
+    drop(silent);
+    sys::unmount(&lab.path("dead")).expect("umount");
+    lab.write("dead/off", "");
     bird.wait_exports("4", &[]);
     daemon.stop();
 }
