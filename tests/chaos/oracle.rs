@@ -435,7 +435,8 @@ impl Life<'_> {
                 let text = name.split(|c: char| c.is_ascii_digit());
                 let text: Vec<&str> = text.filter(|part| !part.is_empty()).collect();
                 // What is kept on purpose comes and goes with the settings.
-                let kept = ["history", "prefixes.conf.damaged"].contains(&name.as_str())
+                let kept = name == "history"
+                    || name.ends_with(".damaged")
                     || name.starts_with("daemon.log")
                     || name == "anycast_healthchecker.prom"
                     // What a process that was killed left of it is removed with the next one.
