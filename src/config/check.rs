@@ -273,9 +273,6 @@ fn unknown_options(view: View<'_>, used: &Names, complaints: &mut Complaints) {
         Kept::Service
     };
     for (key, entry) in view.section.in_order() {
-        if entry.origin.file == 0 {
-            continue;
-        }
         let known = settings::find(key);
         if in_default && known.is_some_and(|row| row.kept == Kept::Daemon && row.default.is_some())
         {

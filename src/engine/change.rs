@@ -351,7 +351,6 @@ impl Engine {
             let Some(service) = self.services.get_mut(id) else {
                 continue;
             };
-            service.queued = false;
             service.again = false;
             service.leave();
             Engine::call_off(&mut self.desk, now, service);
@@ -396,11 +395,10 @@ impl Engine {
                 return;
             }
             let wait = self.daemon.on_exit_wait;
-            self.stage = match withdrew && wait > Duration::ZERO {
-                true => Stage::Waiting,
-                false => Stage::Over,
-            };
-            if self.stage == Stage::Waiting {
+            if !withdrew || wait.is_zero() {
+                self.stage = Stage::Over;
+            } else {
+                self.stage = Stage::Waiting;
                 let timer = self.exit_timer.take();
                 self.desk.cancel(timer);
                 // What BIRD has used up of the time by hanging is taken off the wait: whoever stops us has limits, too.

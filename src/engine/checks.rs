@@ -148,7 +148,7 @@ impl Engine {
             return;
         };
         service.queued = false;
-        if !service.checkable() || service.run.is_some() {
+        if !service.checkable() {
             return;
         }
         let until = now + service.config.timeout;

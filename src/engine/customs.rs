@@ -49,10 +49,7 @@ pub(super) struct Customs {
 impl Customs {
     pub fn want(&mut self, config: &Rc<ServiceConfig>, up: bool) {
         match self.deliveries.get_mut(&config.name) {
-            Some(delivery) => {
-                delivery.config = config.clone();
-                delivery.due = Some(up);
-            }
+            Some(delivery) => delivery.due = Some(up),
             None => {
                 let delivery = Delivery {
                     config: config.clone(),
@@ -62,13 +59,6 @@ impl Customs {
                 };
                 self.deliveries.insert(config.name.clone(), delivery);
             }
-        }
-    }
-
-    /// The same, unless something is to be delivered already.
-    pub fn want_once(&mut self, config: &Rc<ServiceConfig>, up: bool) {
-        if !self.deliveries.contains_key(config.name.as_str()) {
-            self.want(config, up);
         }
     }
 

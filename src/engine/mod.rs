@@ -250,7 +250,7 @@ impl Engine {
                 }
             }
             Owner::Channel(id) => {
-                self.routes.abandoned(&mut self.desk, now, id, job, what);
+                self.routes.abandoned(&mut self.desk, now, id, what);
             }
             Owner::Custom(service) => {
                 self.desk.say(what);
@@ -289,7 +289,7 @@ impl Engine {
                     Err(failure) => Refusal::Unreachable(failure.cause),
                 };
                 self.routes
-                    .reconfigured(&mut self.desk, now, id, job, fate, Err(refusal));
+                    .reconfigured(&mut self.desk, now, id, fate, Err(refusal));
             }
             Some((Owner::Nobody, _)) | None => {}
         }
@@ -298,7 +298,7 @@ impl Engine {
     fn reconfigured(&mut self, now: Mono, job: JobId, outcome: Result<Accepted, Refusal>) {
         if let Some((Owner::Channel(id), fate)) = self.desk.ended(job) {
             self.routes
-                .reconfigured(&mut self.desk, now, id, job, fate, outcome);
+                .reconfigured(&mut self.desk, now, id, fate, outcome);
             self.metrics_wanted = true;
         }
     }
@@ -359,8 +359,8 @@ impl Engine {
                 now + metrics.interval
             }
             true => allowed,
-            false if self.metrics_timer.is_some() => return,
-            false => now + metrics.interval,
+            // The timer is armed.
+            false => return,
         };
         let old = self.metrics_timer.take();
         self.desk.cancel(old);

@@ -42,7 +42,7 @@ impl Engine {
         let Some(service) = self.services.get(id) else {
             return;
         };
-        if self.stage != Stage::Running || service.state() == State::Disabled {
+        if self.stage != Stage::Running {
             return;
         }
         let reason = self.hold_reason(service);

@@ -14,6 +14,7 @@ use crate::config::*;
 use crate::sorted::Set;
 
 mod another_hand;
+mod carrying_out;
 mod changes;
 mod commands;
 mod enumerate;
@@ -26,6 +27,7 @@ mod schedule;
 mod simulate;
 mod slow_disk;
 mod survivors;
+mod telling;
 mod windows;
 
 pub use fixture::{config, net, service, world};

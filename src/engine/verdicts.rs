@@ -143,7 +143,6 @@ impl Engine {
 fn log_pass(desk: &mut Desk, service: &mut Service, failures_before: u32) {
     if service.state() == State::Up && failures_before > 0 {
         service.logged = None;
-        service.repeated = 0;
         let after = failures_before;
         desk.say_of(service, What::CheckRecovered { after });
     }

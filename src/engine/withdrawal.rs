@@ -34,7 +34,7 @@ impl Engine {
             let service = engine.services.get(id);
             let told = service.filter(|service| service.config.custom_cmd.is_some());
             if let Some(config) = told.map(|service| service.config.clone()) {
-                engine.customs.want_once(&config, false);
+                engine.customs.want(&config, false);
             }
         }
         actions.extend(engine.finish_turn(now));
@@ -131,6 +131,19 @@ mod tests {
         let (engine, done) = carry_out(&[], Ended::Exit(0));
         assert_eq!(done, all[..3]);
         assert_eq!(engine.progress(), Progress::Done);
+    }
+
+    /// A command that need not wait for a file begins at once, and its end is not that of the whole.
+    #[test]
+    fn neither_waits_for_the_other_and_both_count() {
+        let now = Mono::from_micros(1_000_000);
+        let (mut engine, actions) = Engine::withdraw(now, world(withdrawn(), &[]), 1);
+        let command = actions.iter().find_map(|action| match action {
+            Action::StartCustom { job, .. } => Some(*job),
+            _ => None,
+        });
+        engine.step(now, custom(command.expect("a command"), Ended::Exit(0)));
+        assert_eq!(engine.progress(), Progress::Retrying);
     }
 
     #[test]

@@ -157,16 +157,12 @@ fn sync(file: &File) -> io::Result<()> {
 /// The temporary file of a predecessor with our pid is in the way only if that was killed.
 fn create_temporary(path: &Path) -> io::Result<File> {
     match files::create_new(path, 0o600) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_regular(path) => {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             fs::remove_file(path)?;
             files::create_new(path, 0o600)
         }
         result => result,
     }
-}
-
-fn is_regular(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
 }
 
 /// `.NAME.`; behind it stand the pid of its maker and `.tmp`.
@@ -226,7 +222,7 @@ fn sweep_beside(target: &Path) {
             .strip_prefix(prefix.as_slice())
             .and_then(|rest| rest.strip_suffix(b".tmp"));
         let ours = pid.is_some_and(|pid| !pid.is_empty() && pid.iter().all(u8::is_ascii_digit));
-        if ours && is_regular(&entry.path()) {
+        if ours {
             let _ = fs::remove_file(entry.path());
         }
     }

@@ -153,10 +153,8 @@ fn foreign_statement(text: &[u8]) -> Option<(usize, String)> {
     let mut first_of_statement = true;
     while let Some(token) = lexer.next() {
         let (start, first) = (lexer.start, first_of_statement);
-        first_of_statement = false;
         match token {
-            Token::Mark(b';') => first_of_statement = true,
-            Token::Mark(_) => {}
+            Token::Mark(mark) => first_of_statement = mark == b';',
             Token::Word(word) => {
                 first_of_statement = word.ends_with(b"}");
                 // A word in quotes is a name.
@@ -234,7 +232,6 @@ impl<'a> Reader<'a> {
                 Token::Word(b"define") => self.define(),
                 Token::Word(word) => {
                     self.complain(|| format!("{} where a define is expected", quote(word)));
-                    self.rest_of_statement();
                 }
                 Token::Mark(mark) => {
                     self.complain(|| format!("'{}' where a define is expected", char::from(mark)));
@@ -243,8 +240,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Up to the next `;`, or to the next `define`, which stands in no other statement: what comes before it may be
-    /// a filter or a function, whose end is not a `;`.
+    /// Up to the next `;`, or to the next `define`, which stands in no other statement.
     fn rest_of_statement(&mut self) {
         loop {
             let before = self.lexer.at;
@@ -264,12 +260,10 @@ impl<'a> Reader<'a> {
     fn define(&mut self) {
         self.defines += 1;
         let Some(Token::Word(name)) = self.lexer.next() else {
-            self.complain(|| "a define without a name".to_string());
-            return self.rest_of_statement();
+            return self.complain(|| "a define without a name".to_string());
         };
         if self.lexer.next() != Some(Token::Mark(b'=')) {
-            self.complain(|| format!("no '=' behind define {}", quote(name)));
-            return self.rest_of_statement();
+            return self.complain(|| format!("no '=' behind define {}", quote(name)));
         }
         let is_ours = name == self.variable.as_bytes();
         match self.lexer.next() {
@@ -322,7 +316,6 @@ impl<'a> Reader<'a> {
                     }
                     self.item(&mut words, prefixes);
                     after_comma = true;
-                    continue;
                 }
                 Some(Token::Mark(b']')) => {
                     if words.is_empty() && after_comma {
@@ -343,7 +336,6 @@ impl<'a> Reader<'a> {
                     return self.item(&mut words, prefixes);
                 }
             }
-            after_comma = false;
         }
     }
 

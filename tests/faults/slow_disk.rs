@@ -15,12 +15,14 @@ fn slow_sync(millis: u32) -> String {
     )
 }
 
-/// The same for each directory that is read, once there is a file called `slow` in the lab.
+/// The same for the directory of services, once there is a file called `slow` in the lab.
 fn slow_directories(lab: &Lab, seconds: u32) -> String {
     let slow = lab.path("slow").display().to_string();
+    let directory = lab.path("services").display().to_string();
     format!(
-        "#define _GNU_SOURCE\n#include <dirent.h>\n#include <dlfcn.h>\n#include <unistd.h>\n\
-         DIR *opendir(const char *name) {{ if (!access(\"{slow}\", F_OK)) sleep({seconds});\n\
+        "#define _GNU_SOURCE\n#include <dirent.h>\n#include <dlfcn.h>\n#include <string.h>\n#include <unistd.h>\n\
+         DIR *opendir(const char *name) {{\n\
+         if (!strcmp(name, \"{directory}\") && !access(\"{slow}\", F_OK)) sleep({seconds});\n\
          return ((DIR *(*)(const char *))dlsym(RTLD_NEXT, \"opendir\"))(name); }}\n"
     )
 }

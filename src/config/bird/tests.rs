@@ -66,3 +66,31 @@ fn a_bird_that_does_not_include_the_file_is_noticed() {
         assert_eq!(with(file, variable), [""; 0], "{file} {variable}");
     }
 }
+
+#[test]
+fn a_variable_is_as_long_as_bird_takes_it() {
+    let named = |length: usize| format!("[daemon]\nbird_variable = {}\n", "X".repeat(length));
+    assert_eq!(checked(&named(63)).1, [""; 0]);
+    let why = "[daemon] bird_variable: a name of more than 63 characters is too long for BIRD";
+    assert_eq!(complaint(&named(64)), why);
+}
+
+#[test]
+fn a_history_has_a_directory() {
+    let kept = |file: &str| format!("[daemon]\nbird_conf = {file}\nbird_keep_changes = yes\n");
+    assert_eq!(checked(&kept("/x/a.conf")).1, [""; 0]);
+    let lines = checked(&kept("/readonly/mounted.conf")).1;
+    assert!(
+        lines[1].starts_with("f:3: [daemon] bird_keep_changes: "),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn each_family_has_its_file() {
+    use crate::config::Family;
+    use crate::config::bird::family_of_file;
+    assert_eq!(family_of_file("bird_conf"), Some(Family::V4));
+    assert_eq!(family_of_file("bird6_conf"), Some(Family::V6));
+    assert_eq!(family_of_file("bird_variable"), None);
+}

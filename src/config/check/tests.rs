@@ -401,3 +401,64 @@ fn an_unknown_option_whose_value_cannot_be_expanded_is_a_warning() {
         assert!(lines[0].contains(words), "{lines:?}");
     }
 }
+
+#[test]
+fn there_are_fifty_thousand_services_at_most() {
+    let mut text = "[DEFAULT]\ncheck_cmd = /bin/true\nip_check_disabled = yes\n".to_string();
+    for number in 0..MAX_SERVICES {
+        let (high, low) = (number / 256, number % 256);
+        text.push_str(&format!("[s{number}]\nip_prefix = 10.0.{high}.{low}\n"));
+    }
+    assert!(checked(&text).0.is_some());
+    text.push_str("[one]\nip_prefix = 10.1.0.0\n");
+    let (config, lines) = checked(&text);
+    assert!(config.is_none());
+    assert!(
+        lines[0].ends_with("there are more than 50000 services"),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn what_is_not_used_is_read_all_the_same() {
+    for (key, lines) in [
+        (
+            "prometheus_collector_textfile_dir",
+            "prometheus_exporter = off\n",
+        ),
+        ("bird_conf", "ipv4 = off\n"),
+        ("bird_reconfigure_cmd", "ipv4 = off\n"),
+        ("bird_reconfigure_cmd", "bird_control_socket = /bird.ctl\n"),
+    ] {
+        let (config, found) = checked(&format!("[daemon]\n{lines}{key} = %(nothing)s\n"));
+        assert!(config.is_none());
+        assert!(found[0].contains(&format!("[daemon] {key}: ")), "{found:?}");
+    }
+}
+
+#[test]
+fn nothing_is_wrong_with_a_limit() {
+    assert_eq!(checked("[daemon]\nlog_maxbytes = 0\n").1, [""; 0]);
+}
+
+#[test]
+fn a_section_that_is_half_a_service_is_mistaken() {
+    let mistaken = |text: &str| {
+        let lines = checked(text).1;
+        lines
+            .iter()
+            .any(|line| line.contains("did you mean [daemon]?"))
+    };
+    for half in ["", "check_cmd = /bin/true\n", "ip_prefix = 10.0.0.1\n"] {
+        assert!(mistaken(&format!("[Daemon]\n{half}")), "{half}");
+    }
+    assert!(!mistaken(
+        "[Daemon]\ncheck_cmd = /bin/true\nip_prefix = 10.0.0.1\n"
+    ));
+    // After a thousand complaints nothing is suggested.
+    let many = |count: usize| {
+        let lines: String = (0..count).map(|n| format!("x{n} = 1\n")).collect();
+        mistaken(&format!("[daemon]\n{lines}[Daemon]\n"))
+    };
+    assert!(many(900) && !many(MAX_SUGGESTIONS + 1));
+}

@@ -80,3 +80,17 @@ fn prefixes_within_others_are_warned_of() {
         ]
     );
 }
+
+#[test]
+fn who_names_a_prefix_twice_is_told_so_whoever_else_has_it() {
+    let lines = services(&[("10.0.0.1", ""), ("10.0.0.1 10.0.0.1/32", "")]);
+    assert_eq!(lines.len(), 2);
+    assert!(
+        lines[0].ends_with("is also the prefix of [a] (f:5)"),
+        "{lines:?}"
+    );
+    assert!(
+        lines[1].ends_with("[b] ip_prefix: 10.0.0.1/32 is named twice"),
+        "{lines:?}"
+    );
+}

@@ -333,3 +333,39 @@ fn a_name_that_no_run_can_be_told_is_refused() {
     );
     assert!(long.len() < 200);
 }
+
+#[test]
+fn a_thousand_prefixes_are_not_too_many_and_their_texts_are_not_kept_twice() {
+    let prefixes = |count: usize| -> String {
+        let all = (0..count).map(|n| format!("10.0.{}.{}/32", n / 250, n % 250));
+        let all: Vec<String> = all.collect();
+        format!(
+            "[s]\ncheck_cmd = /bin/true\nip_check_disabled = 1\nip_prefix = {}\n",
+            all.join(",")
+        )
+    };
+    let (config, lines) = checked(&prefixes(MAX_PREFIXES));
+    assert_eq!(lines, [""; 0]);
+    let service = &config.unwrap().services[0];
+    assert_eq!(
+        (service.prefixes.len(), service.prefix_texts.len()),
+        (1000, 0)
+    );
+    assert!(checked(&prefixes(MAX_PREFIXES + 1)).0.is_none());
+}
+
+#[test]
+fn spans_are_compared_only_where_both_count() {
+    assert_eq!(checked(&service("check_fast_interval = 10\n")).1, [""; 0]);
+    let on = "ip_check_disabled = 1\ncheck_disabled = 0\n";
+    let off = "ip_check_disabled = 1\ncheck_disabled = 1\n";
+    let longer = "check_timeout = 11\ncheck_interval = 10\n";
+    assert_eq!(checked(&service(&format!("{on}{longer}"))).1.len(), 1);
+    assert_eq!(checked(&service(&format!("{off}{longer}"))).1, [""; 0]);
+    let same = "check_fast_interval = 10\ncheck_interval = 10\n";
+    assert_eq!(checked(&service(&format!("{on}{same}"))).1, [""; 0]);
+    // What could not be read has been complained of.
+    for wrong in ["check_interval = x\n", "check_timeout = x\n"] {
+        assert_eq!(checked(&service(&format!("{on}{wrong}"))).1.len(), 1);
+    }
+}

@@ -75,6 +75,17 @@ fn an_address_with_a_peer_counts_by_itself_and_not_by_the_peer() {
 }
 
 #[test]
+fn what_is_assigned_at_once_goes_to_its_links() {
+    let mut table = Addresses::default();
+    let all = [(1, 1), (2, 2), (2, 3), (1, 4)]
+        .map(|(index, host)| (index, plain(&format!("10.0.0.{host}/32"))));
+    table.assign(&all);
+    for (index, assigned) in all {
+        assert!(table.has(index, &assigned) && !table.has(3 - index, &assigned));
+    }
+}
+
+#[test]
 fn links_are_found_by_number_and_by_name() {
     let mut table = Addresses::default();
     let ip = plain("10.0.0.1/32");
@@ -129,6 +140,10 @@ fn other_names_lead_to_the_interface() {
     assert!(table.has_interface("lo:dns") && !table.covers("lo:dns", &ip.local));
     table.set_alternatives(2, &names(&["other"]));
     assert!(table.covers("other", &ip.local) && !table.has_interface("uplink"));
+    table.forget(1);
+    assert!(table.has_interface("other"));
+    // The number may be used again.
     table.forget(2);
+    table.name(2, "eth1");
     assert!(!table.has_interface("other"));
 }

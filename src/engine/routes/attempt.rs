@@ -198,7 +198,7 @@ impl Routes {
     }
 
     /// What was killed does not die: the channel goes on without its end.
-    pub fn abandoned(&mut self, desk: &mut Desk, now: Mono, id: ChannelId, job: JobId, what: What) {
+    pub fn abandoned(&mut self, desk: &mut Desk, now: Mono, id: ChannelId, what: What) {
         let Some(index) = self.channel(id) else {
             return;
         };
@@ -208,7 +208,7 @@ impl Routes {
             desk.say(what);
         }
         channel.stuck += 1;
-        self.attempt_ended(desk, now, index, job, Err(Refusal::TimedOut));
+        self.attempt_ended(desk, now, index, Err(Refusal::TimedOut));
     }
 
     pub fn reconfigured(
@@ -216,7 +216,6 @@ impl Routes {
         desk: &mut Desk,
         now: Mono,
         id: ChannelId,
-        job: JobId,
         fate: Fate,
         outcome: Result<Accepted, Refusal>,
     ) {
@@ -224,11 +223,11 @@ impl Routes {
             return;
         };
         match fate {
-            Fate::Running => self.attempt_ended(desk, now, index, job, outcome),
+            Fate::Running => self.attempt_ended(desk, now, index, outcome),
             // That BIRD has taken it counts, though it comes late.
             Fate::Dying => {
                 let outcome = outcome.map_err(|_| Refusal::TimedOut);
-                self.attempt_ended(desk, now, index, job, outcome);
+                self.attempt_ended(desk, now, index, outcome);
             }
             Fate::Abandoned => {
                 // Whatever held it lets go, perhaps.
@@ -244,20 +243,12 @@ impl Routes {
         desk: &mut Desk,
         now: Mono,
         index: usize,
-        job: JobId,
         outcome: Result<Accepted, Refusal>,
     ) {
         let channel = &mut self.channels[index];
-        let Phase::Reconfiguring {
-            job: current,
-            since,
-        } = channel.phase
-        else {
+        let Phase::Reconfiguring { since, .. } = channel.phase else {
             return;
         };
-        if current != job {
-            return;
-        }
         channel.phase = Phase::Idle;
         let (took, via) = (now.since(since), channel.via.clone());
         for file in self.files_mut().filter(|file| file.config.via == *via) {

@@ -93,3 +93,6 @@ impl Routes {
         self.look_at = None;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -229,7 +229,9 @@ impl Routes {
         self.channels.iter().all(|channel| {
             let agreed = channel.bird_knows() && self.files_of(channel).all(PrefixFile::settled);
             let given_up = channel.idle() && channel.failed > 0 && !channel.fresh;
-            agreed || given_up && !self.must_wait(channel, now)
+            // A BIRD that has not refused is told in any case: it was the file of another list that failed.
+            let owed = channel.bird_due && channel.trouble.is_none();
+            agreed || given_up && !owed && !self.must_wait(channel, now)
         })
     }
 
@@ -256,10 +258,6 @@ impl Routes {
         for channel in &mut self.channels {
             channel.bird_due = true;
         }
-        // A file that can't be written yet is to be told when it can.
-        for file in self.files_mut() {
-            file.announce = true;
-        }
     }
 
     /// Has the BIRD of a family told once more.
@@ -267,7 +265,7 @@ impl Routes {
         let Some(file) = self.families[family.index()].as_mut() else {
             return;
         };
-        file.announce = true;
+        file.announce();
         let config = file.config.clone();
         if let Some(channel) = self.channel_by(&config.via) {
             channel.bird_due = true;

@@ -46,7 +46,6 @@ impl Routes {
                 continue;
             };
             match old {
-                Some(old) if *old.config == *config => *slot = Some(old),
                 Some(old) if old.config.prefix_file == config.prefix_file => {
                     if old.config.via != config.via {
                         others.push(family);
@@ -269,6 +268,16 @@ impl PrefixFile {
         self.leaving = true;
         self.repair = None;
         self.lists.leave();
-        self.announce |= self.differs() || self.write.is_some();
+        if self.differs() || self.write.is_some() {
+            self.announce();
+        }
+    }
+
+    /// BIRD is to be told when it is written, also by a write that is going on, though a command was to do that.
+    pub(super) fn announce(&mut self) {
+        self.announce = true;
+        if let Some(write) = &mut self.write {
+            write.announce = true;
+        }
     }
 }

@@ -20,6 +20,7 @@ pub(in crate::engine) struct Trouble {
 }
 
 /// What there is to say of one more failure.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum News {
     Changed,
     Reminder,
@@ -53,10 +54,13 @@ impl Trouble {
             (true, _) if silent >= REMIND => News::Reminder,
             (true, _) => News::Nothing,
         };
-        if !matches!(news, News::Nothing) {
+        if news != News::Nothing {
             trouble.said = now;
         }
         trouble.obstacle = obstacle;
         news
     }
 }
+
+#[cfg(test)]
+mod tests;

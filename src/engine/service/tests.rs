@@ -75,6 +75,20 @@ fn the_reason_is_that_of_the_present() {
     assert_eq!(service.reason(), Reason::Failed { count: 1, verdict });
 }
 
+/// What was counted before counts no more, and who is down already does not come down once more.
+#[test]
+fn held_down_is_down() {
+    let mut service = service();
+    changes(&mut service, &[fail(1), HOLD, RELEASE, fail(3)]);
+    let verdict = Verdict::Fail(3);
+    assert_eq!(service.reason(), Reason::Failed { count: 1, verdict });
+    assert_eq!(service.state_value(), Some(1));
+    let inputs = [PASS, PASS, PASS, fail(1), fail(1), HOLD, RELEASE];
+    let wanted = [(2, Status::Up), (4, Status::Down)];
+    assert_eq!(changes(&mut service, &inputs), wanted);
+    assert_eq!(service.since(), at(4));
+}
+
 /// As the reference has it: the metric follows a failure only when `fall` of them have come in a row.
 #[test]
 fn the_metric_follows_the_state() {

@@ -176,3 +176,47 @@ fn a_directory_that_is_back_is_written_to_at_once() {
     touched(&mut bench);
     assert!(bench.spoiled[0].is_none() && bench.in_file(A));
 }
+
+#[test]
+fn a_second_change_waits_for_the_pause_and_for_nothing_else() {
+    let mut bench = calm([quick("a", A)]);
+    holds(&mut bench, &[]);
+    assert!(bench.in_file(A));
+    let found = bench.now;
+    bench.now = bench.now + Duration::from_millis(300);
+    holds(&mut bench, &[]);
+    assert!(!bench.in_file(A));
+    while !bench.in_file(A) {
+        assert!(bench.jump());
+    }
+    assert_eq!(bench.now.since(found), seconds(1));
+    // What is being written need not be looked at, whatever was planned.
+    bench.now = bench.now + Duration::from_millis(300);
+    touched(&mut bench);
+    bench.slow_disk = true;
+    bench.event(Event::RunNow);
+    bench.answer("a", Ended::Exit(1));
+    assert_eq!(bench.orders.len(), 1);
+}
+
+#[test]
+fn a_file_is_put_right_at_once_though_bird_refuses_and_bird_is_told_no_sooner_for_a_touch() {
+    let mut bench = Bench::new(world(config([quick("a", A)]), &[]));
+    bench.bird = Some(Err(Refusal::Said("no".to_string())));
+    bench.pass(seconds(29), pass);
+    let before = told(&bench);
+    holds(&mut bench, &[A]);
+    assert_eq!(told(&bench), before, "it is as it was");
+    holds(&mut bench, &[]);
+    assert!(bench.in_file(A));
+}
+
+#[test]
+fn a_directory_that_can_be_written_again_is_written_to_at_once() {
+    let mut bench = calm([quick("a", A)]);
+    bench.disk_full = true;
+    bench.pass(seconds(40), |_| Some(Ended::Exit(1)));
+    bench.disk_full = false;
+    touched(&mut bench);
+    assert!(!bench.in_file(A), "though it is as it was");
+}

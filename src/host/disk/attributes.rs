@@ -105,3 +105,6 @@ fn decides_access(name: &CStr) -> bool {
     let name = name.to_bytes();
     name.starts_with(b"system.") || name.starts_with(b"security.")
 }
+
+#[cfg(test)]
+mod tests;

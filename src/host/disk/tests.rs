@@ -132,6 +132,12 @@ fn a_link_in_a_directory_of_everybody_is_followed_only_if_trusted() {
         let error = replace(&link, b"x").unwrap_err().to_string();
         assert!(error.contains("user 65534"), "{error}");
         assert_eq!(fs::read(&link).unwrap(), b"our own link is fine");
+        // That of the directory's owner is, and any where not everybody may put one.
+        std::os::unix::fs::chown(dir.path(), Some(65534), None).unwrap();
+        replace(&link, b"the owner's").unwrap();
+        std::os::unix::fs::chown(dir.path(), Some(0), None).unwrap();
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+        replace(&link, b"no sticky bit").unwrap();
     }
 }
 
@@ -261,4 +267,98 @@ fn reading_is_bounded_and_never_waits() {
 fn a_path_is_shown_without_control_characters() {
     assert_eq!(shown(Path::new("/a b/ü")), "/a b/ü");
     assert_eq!(shown(Path::new("/a\nb")), "\"/a\\nb\"");
+}
+
+#[test]
+fn a_file_is_made_unless_it_is_there() {
+    let dir = Dir::new("disk");
+    let path = dir.path().join("list.conf");
+    for content in [b"one", b"two"] {
+        create(&path, content).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+    }
+    assert_eq!(mode(&path), 0o644);
+    let too_long = create(&dir.path().join("n".repeat(300)), b"x").unwrap_err();
+    assert!(too_long.to_string().contains("File name too long"));
+    assert_eq!(dir.names(), ["list.conf"]);
+}
+
+#[test]
+fn a_link_is_overwritten_where_it_stands() {
+    let dir = Dir::new("disk");
+    let (real, link) = (dir.path().join("real"), dir.path().join("link"));
+    fs::write(&real, "old").unwrap();
+    symlink(&real, &link).unwrap();
+    replace_here(&link, b"new").unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_file());
+    // What a predecessor with our pid has left is in nobody's way.
+    fs::write(temporary_name(&link), "half").unwrap();
+    replace_here(&link, b"newer").unwrap();
+    assert_eq!(fs::read(&real).unwrap(), b"old");
+    // Not even a temporary file is made where the name cannot be.
+    let error = replace_here(&dir.path().join("n".repeat(300)), b"x").unwrap_err();
+    assert!(
+        error.to_string().ends_with(": File name too long"),
+        "{error}"
+    );
+    assert!(!error.to_string().contains("no new file"), "{error}");
+}
+
+#[test]
+fn what_is_written_in_pieces_is_whole_or_gone() {
+    let dir = Dir::new("disk");
+    let path = dir.path().join("list.prom");
+    let half = || {
+        let mut new = Replacement::begin(&path).unwrap();
+        new.write(b"one ").unwrap();
+        new
+    };
+    drop(half());
+    assert_eq!(dir.names(), [""; 0]);
+    let mut new = half();
+    new.write(b"two").unwrap();
+    new.commit().unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"one two");
+    assert_eq!(dir.names(), ["list.prom"]);
+}
+
+#[test]
+fn a_temporary_file_names_its_maker() {
+    let ours = temporary_name(Path::new("/d/list.conf"));
+    let own = process::Pid::own().number();
+    assert_eq!(
+        maker_of(ours.file_name().unwrap()).map(i64::from),
+        Some(i64::from(own))
+    );
+    for (name, maker) in [
+        (".list.conf.12.tmp", Some(12)),
+        (".list.conf.x.tmp", None),
+        ("list.conf.12.tmp", None),
+        (".list.conf.12", None),
+    ] {
+        assert_eq!(maker_of(std::ffi::OsStr::new(name)), maker, "{name}");
+    }
+}
+
+#[test]
+fn a_reserve_is_beside_the_target_of_a_link() {
+    let dir = Dir::new("disk");
+    fs::create_dir(dir.path().join("real")).unwrap();
+    let link = dir.path().join("link.conf");
+    symlink("real/list.conf", &link).unwrap();
+    reserve(&link).unwrap();
+    assert!(dir.path().join("real/.list.conf.reserve").exists());
+}
+
+#[test]
+fn the_directory_of_a_path() {
+    for (path, directory) in [("x", "."), ("/x", "/"), ("/a/b", "/a"), ("/", "/")] {
+        assert_eq!(directory_of(Path::new(path)), Path::new(directory));
+    }
+}
+
+#[test]
+fn only_missing_room_is_a_full_disk() {
+    let full = |number| is_full(&io::Error::from_raw_os_error(number));
+    assert!(full(libc::ENOSPC) && full(libc::EDQUOT) && !full(libc::EACCES));
 }

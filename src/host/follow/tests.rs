@@ -518,3 +518,67 @@ fn a_prefix_file_behind_links_is_followed_to_where_it_is() {
     fs::write(dir.join("other/real"), "").unwrap();
     assert_eq!(seen(&mut follow), touched(&path));
 }
+
+/// The way that the kernel goes is watched with fewer links than it may have.
+#[test]
+fn what_can_be_seen_and_not_watched_is_looked_at_every_second() {
+    let dir = TestDir::new();
+    fs::create_dir_all(dir.join("real/l0")).unwrap();
+    symlink("real", dir.join("base")).unwrap();
+    for number in 1..=25 {
+        let before = format!("l{}", number - 1);
+        symlink(before, dir.join(&format!("real/l{number}"))).unwrap();
+    }
+    let path = dir.join("base/l25/file");
+    let mut follow = follow(&[&path]);
+    let news = follow.take_news();
+    assert_eq!(news.len(), 1);
+    assert_eq!(news[0].part, Part::Watch(dir.join("base/l25")));
+    let why = news[0].cause.as_deref();
+    assert_eq!(why, Some("Too many levels of symbolic links"));
+    fs::write(&path, "").unwrap();
+    assert!(rescan(&mut follow, NOW).is_empty(), "not yet");
+    let late = NOW + RESCAN + Duration::from_millis(1);
+    assert_eq!(rescan(&mut follow, late), came(&path));
+    assert!(follow.next_rescan().is_some() && follow.take_news().is_empty());
+}
+
+#[test]
+fn a_name_that_cannot_be_looked_at_is_trouble_though_its_directory_is_watched() {
+    let dir = TestDir::new();
+    let mut follow = follow(&[&dir.join(&"n".repeat(300))]);
+    let news = follow.take_news();
+    assert_eq!(news[0].cause.as_deref(), Some("File name too long"));
+    assert!(follow.fd().is_some() && follow.next_rescan().is_some());
+}
+
+#[test]
+fn an_event_has_only_its_own_file_looked_at() {
+    let dir = TestDir::new();
+    fs::create_dir(dir.join("one")).unwrap();
+    fs::create_dir(dir.join("two")).unwrap();
+    let (one, two) = (dir.join("one/this"), dir.join("two/that"));
+    let mut follow = follow(&[&one, &two]);
+    let inotify = Inotify::new().unwrap();
+    inotify.add(&dir.join("one"), inotify::NAMES).unwrap();
+    follow.inotify = Some(inotify);
+    fs::write(&two, "").unwrap();
+    fs::write(&one, "").unwrap();
+    assert_eq!(seen(&mut follow), came(&one));
+}
+
+#[test]
+fn events_that_cannot_be_read_are_made_good_by_looking() {
+    let dir = TestDir::new();
+    let path = dir.join("one");
+    let mut follow = follow(&[&path]);
+    follow.inotify = Some(Inotify::of(fs::File::open(dir.path()).unwrap()));
+    assert!(follow.readable(NOW, &is_ours).is_empty());
+    assert!(follow.fd().is_none(), "poll would spin");
+    assert_eq!(follow.next_rescan(), Some(NOW));
+    let why = follow.take_news()[0].cause.clone();
+    assert_eq!(why.as_deref(), Some("Is a directory"));
+    fs::write(&path, "").unwrap();
+    assert_eq!(rescan(&mut follow, NOW), came(&path));
+    assert_eq!(follow.next_rescan(), None);
+}

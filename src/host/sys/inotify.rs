@@ -72,6 +72,12 @@ impl Inotify {
         })
     }
 
+    /// For tests: something else that is read in its place.
+    #[cfg(test)]
+    pub fn of(file: File) -> Inotify {
+        Inotify { file }
+    }
+
     /// Watches `path`. An inode has one watch, which tells of all that was ever asked of it.
     pub fn add(&self, path: &Path, mask: u32) -> io::Result<()> {
         let path = CString::new(path.as_os_str().as_bytes())

@@ -154,14 +154,6 @@ mod tests {
     }
 
     #[test]
-    fn without_patience_only_a_working_daemon_counts() {
-        let mut absence = Absence::new(seconds(0), Duration::ZERO);
-        assert!(!absence.overdue(seconds(0), &Seen::Works, FIRST));
-        assert!(absence.overdue(seconds(0), &Seen::Undecided, FIRST));
-        assert!(absence.overdue(seconds(0), &silent(), FIRST));
-    }
-
-    #[test]
     fn a_verdict_on_every_service_counts_or_time_for_it() {
         let document = |up, down, unknown, disabled, uptime_ms| Document {
             summary: Summary {

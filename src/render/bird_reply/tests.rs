@@ -118,6 +118,11 @@ fn memory_is_bounded_and_long_lines_still_count() {
         panic!("no refusal");
     };
     assert!(said.len() <= QUOTE_MAX + 4 && said.ends_with('…'));
+    // As much as is quoted, and not a byte more.
+    let whole = "z".repeat(QUOTE_MAX);
+    let reply = format!("8002-{whole}\n8002 more\n");
+    let said = ReplyReader::new().feed(reply.as_bytes());
+    assert_eq!(said, Some(Err(Refusal::Said(whole))));
     let mut reader = ReplyReader::new();
     let long = format!("0003 {}\n", "y".repeat(5000));
     assert_eq!(
@@ -208,6 +213,9 @@ fn commands_that_do_not_have_failed_with_bird_quoted() {
         // Only a line of its own counts.
         ("Reconfigured by hand\n".to_string(), "", 0, "Reconfigured by hand"),
         ("not Reconfigured\n".to_string(), "", 0, "not Reconfigured"),
+        // Four digits, and the last line of a reply.
+        ("+003 Reconfigured\n".to_string(), "", 0, "+003 Reconfigured"),
+        ("0003-Reconfigured\n".to_string(), "", 0, "Reconfigured"),
         // The second BIRD refused.
         (format!("{READY}Reconfigured\n{READY}{syntax}\n"), "", 0, "Reconfigured; /etc/bird/x.conf:1:31 syntax error, unexpected ';'"),
         ("0001 BIRD 2.0.12 ready.\n0002-Reading configuration from a\n8002 a:1:1 broken\n" .to_string(), "", 0, "a:1:1 broken"),
@@ -266,6 +274,8 @@ fn the_end_of_a_long_output_counts() {
         "half a line"
     );
     assert!(judge(&good, &long("set -x", "noise\n")), "the other stream");
+    let whole = captured("Reconfigured\n[...] is no gap\n");
+    assert!(judge(&whole, &none), "nothing was dropped");
     let said = judge_output(
         &long("noise", "noise\nsyntax error\n"),
         &none,
@@ -280,6 +290,11 @@ fn versions() {
         ("0001 BIRD 2.0.12 ready.", Some("2.0.12")),
         ("BIRD 1.6.8 ready.\n", Some("1.6.8")),
         ("BIRD v2.19.2-3-gabc ready.", Some("v2.19.2-3-gabc")),
+        (
+            &format!("BIRD {} ready.", "3".repeat(32)),
+            Some(&*"3".repeat(32)),
+        ),
+        (&format!("BIRD {} ready.", "3".repeat(33)), None),
         ("BIRD  ready.", None),
         ("BIRD 2 0 ready.", None),
         ("bird 2.0 ready.", None),

@@ -54,7 +54,8 @@ fn parse_address(text: &str) -> Option<IpAddr> {
     let mut parts = text.split('.');
     for octet in &mut octets {
         let part = parts.next()?;
-        if part.is_empty() || !part.bytes().all(|byte| byte.is_ascii_digit()) {
+        // A sign is none of BIRD's.
+        if !part.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
         *octet = part.parse().ok()?;

@@ -201,6 +201,11 @@ fn patterns_and_addresses_are_kept_and_named() {
         );
     }
     malformed(
+        "define X = [ 10.0.0.0/8{8,24}, 10.0.0.1/32 ];",
+        &["10.0.0.0/8", "10.0.0.1/32"],
+        "is a pattern",
+    );
+    malformed(
         "define X = [ 10.0.0.1 ];",
         &["10.0.0.1/32"],
         "has no length",
@@ -229,7 +234,12 @@ fn what_bird_refuses_is_named_and_the_rest_is_kept() {
         ),
         ("10.0.0.1/32\r\n", "\\x0d"),
         ("10.0.0.1/32\0", "\\x00"),
+        ("\r10.0.0.1/32\0", "\\x0d"),
+        ("= 10.0.0.1/32", "'=' in the list"),
         ("10.0.0.1/32, /", "'/' is no prefix"),
+        ("10.0.0.1/32, 10.0.0.0/8x", "is no prefix"),
+        ("10.0.0.1/32, 10.0.0.+1/32", "is no prefix"),
+        ("10.0.0.1/32, 10..0.1/32", "is no prefix"),
         ("10.0.0.1/32, 1.2.3/8", "is no prefix"),
         ("10.0.0.1/32, 1.2.3.4.5/8", "is no prefix"),
         ("10.0.0.1/32, 10.0.0.0/255.0.0.0", "is no prefix"),
@@ -252,6 +262,14 @@ fn wrong_statements_are_named() {
         ),
         ("define X = [ 10.0.0.1/32", "ends inside the list"),
         ("define X = [ 10.0.0.1/32;", "';' in the list"),
+        (
+            "define X = [ 10.0.0.1/32; 10.0.0.2/32 ];",
+            "';' in the list",
+        ),
+        (
+            "define Y = [ 10.0.0.3/32 ] define X = [ 10.0.0.1/32 ];",
+            "no ';' behind the list",
+        ),
         (
             "define X = [ 10.0.0.1/32 ]; define X = [ ];",
             "'X' is defined twice",
@@ -276,6 +294,7 @@ fn wrong_statements_are_named() {
         ("define X = [ 10.0.0.1/32 ]; ]", "']' where a define"),
         ("define X = [ 10.0.0.1/32 ]; define", "without a name"),
         ("define X = [ 10.0.0.1/32 ]; define Y", "no '='"),
+        ("define X = [ 10.0.0.1/32 ]; define '", "define ''"),
         ("define X = [ 10.0.0.1/32 ]; define Y = ;", "has no value"),
         ("define X = [ 10.0.0.1/32 ]; define Y = 5", "without end"),
         (
@@ -296,6 +315,9 @@ fn a_long_word_is_quoted_in_part() {
         panic!("not malformed");
     };
     assert_eq!(what, format!("'{}…' is no prefix", "z".repeat(QUOTED_MAX)));
+    let longest = "z".repeat(QUOTED_MAX);
+    let complaint = format!("'{longest}' is no prefix");
+    malformed(&format!("define X = [ {longest} ];"), &[], &complaint);
 }
 
 /// Every text of five pieces of this vocabulary is read without a panic, and reading what would be written
@@ -400,6 +422,7 @@ fn what_else_bird_reads_is_never_taken_for_a_list() {
         ),
         ("timeformat protocol iso long;", 1, "timeformat"),
         ("ipv4 table t4;", 1, "ipv4"),
+        ("unknown { a; }\nlog syslog all;", 2, "log"),
     ] {
         let word = word.to_string();
         let found = judge(text.as_bytes());
@@ -425,4 +448,10 @@ fn what_else_bird_reads_is_never_taken_for_a_list() {
     ] {
         assert_eq!(judge(text.as_bytes()), Content::List, "{text}");
     }
+}
+
+#[test]
+fn what_is_foreign_is_shown_by_its_place() {
+    let words = foreign(3, "log");
+    assert!(words.starts_with("its line 3 begins a statement of BIRD's configuration with 'log'"));
 }

@@ -159,6 +159,8 @@ impl Lab {
     }
 
     fn copy(&self) {
+        // What is gone from the tree is gone from the copy.
+        let _ = fs::remove_dir_all(self.tree.join("src"));
         fs::create_dir_all(&self.tree).expect("target/mutants/tree");
         let copied = Command::new("cp")
             .args([

@@ -235,6 +235,15 @@ impl VisitMut for Writer<'_> {
         if matches!(statement, Stmt::Macro(_)) {
             return;
         }
+        if let Stmt::Expr(expression, _) = &*statement {
+            let block_for_tests = match expression {
+                Expr::Block(block) => for_tests(&block.attrs),
+                _ => false,
+            };
+            if block_for_tests || saves_only(expression) {
+                return;
+            }
+        }
         let at = match &*statement {
             Stmt::Expr(expression, _) => Place::of(expression),
             other => Place::of(other),
@@ -248,7 +257,7 @@ impl VisitMut for Writer<'_> {
             Expr::Binary(binary) => binary.op.to_token_stream().to_string().len() == 2,
             _ => false,
         };
-        if !acts || saves_only(expression) {
+        if !acts {
             return;
         }
         let expression = expression.clone();
@@ -266,7 +275,7 @@ impl VisitMut for Writer<'_> {
     }
 
     fn visit_expr_mut(&mut self, expression: &mut Expr) {
-        if matches!(expression, Expr::Const(_) | Expr::Macro(_)) {
+        if matches!(expression, Expr::Const(_) | Expr::Macro(_)) || saves_only(expression) {
             return;
         }
         if let Expr::Repeat(repeat) = expression {
@@ -293,11 +302,19 @@ impl VisitMut for Writer<'_> {
 
 /// Whether it is there for memory or time alone: nothing else tells whether it was done.
 fn saves_only(expression: &Expr) -> bool {
-    let Expr::MethodCall(call) = expression else {
-        return false;
+    let name = match expression {
+        Expr::MethodCall(call) => call.method.to_string(),
+        Expr::Call(call) => match &*call.func {
+            Expr::Path(path) => path
+                .path
+                .segments
+                .last()
+                .map_or(String::new(), |last| last.ident.to_string()),
+            _ => return false,
+        },
+        _ => return false,
     };
-    let name = call.method.to_string();
-    ["shrink_to_fit", "shrink_to", "reserve"].contains(&name.as_str())
+    ["shrink_to_fit", "reserve", "reserve_exact", "with_capacity"].contains(&name.as_str())
 }
 
 fn for_tests(attributes: &[Attribute]) -> bool {

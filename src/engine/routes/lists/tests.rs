@@ -39,6 +39,15 @@ fn the_difference_is_always_counted_right() {
     }
 }
 
+/// A service had laid claim to it and has let it go: it stands in the file all the same.
+#[test]
+fn a_stranger_that_is_to_go_is_news() {
+    let mut lists = Lists::found(nets(&[1]));
+    lists.sort_out(false, &|_| false);
+    assert_eq!(lists.want(net(1), false), Some(true));
+    assert!(lists.content().is_empty() && !lists.agree());
+}
+
 fn want(lists: &mut Lists, prefix: IpNetwork, announced: bool) {
     let before = lists.content();
     let strangers = lists.strangers.len();

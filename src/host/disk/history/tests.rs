@@ -53,6 +53,7 @@ fn the_series_of_the_reference_goes_on_and_other_files_are_left_alone() {
     for name in foreign {
         fs::write(history.join(name), "foreign").unwrap();
     }
+    fs::create_dir(history.join("1400000000.1")).unwrap();
     // 0.5 is later than 0.1234567 although it is shorter.
     for (name, content) in [("1500000000.5", "second"), ("1500000000.1234567", "first")] {
         fs::write(history.join(name), content).unwrap();
@@ -71,4 +72,15 @@ fn what_is_in_the_way_is_named() {
     fs::write(dir.path().join("history"), "a file").unwrap();
     let error = archive(&file, b"x", 1, wall(1, 0)).unwrap_err().to_string();
     assert!(error.ends_with("it is not a directory"), "{error}");
+    let nowhere = dir.path().join("nowhere/list.conf");
+    let error = archive(&nowhere, b"x", 1, wall(1, 0)).unwrap_err();
+    assert!(error.to_string().starts_with("cannot make"), "{error}");
+}
+
+#[test]
+fn a_name_has_twelve_digits_and_nine_at_most() {
+    let longest = Some(123_456_789_012_123_456);
+    assert_eq!(stamp_of(b"123456789012.123456789"), longest);
+    assert_eq!(stamp_of(b"1234567890123.1"), None);
+    assert_eq!(stamp_of(b"1.1234567890"), None);
 }

@@ -40,6 +40,10 @@ fn access_lists_and_attributes_are_kept() {
     replaced(&path, NEW);
     assert_eq!(all(), before);
 
+    said("setfattr", &["-n", "user.note", "-v", "first"], &path);
+    let before = all();
+    replaced(&path, NEW);
+    assert_eq!(all(), before);
     said("setfacl", &["-m", "u:4242:r"], &path);
     said("setfattr", &["-n", "user.note", "-v", "x"], &path);
     let before = all();
@@ -75,7 +79,8 @@ fn the_first_damaged_file_is_kept() {
     for (damaged, outcome) in [("first", Some(kept.clone())), ("second", None)] {
         fs::write(&path, damaged).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
-        assert_eq!(replaced(&path, NEW).damaged, outcome);
+        let done = replaced(&path, NEW);
+        assert_eq!((done.damaged, done.flaw), (outcome, None));
         assert_eq!(fs::read(&path).unwrap(), NEW);
         assert_eq!(fs::read_to_string(&kept).unwrap(), "first");
         assert_eq!(fs::metadata(&kept).unwrap().mode() & 0o777, 0o640);
@@ -123,6 +128,78 @@ fn the_reserve_has_room_for_the_file_and_is_left_alone_while_somebody_reads_it()
     assert_eq!(fs::read(&path).unwrap(), OLD);
 }
 
+#[test]
+fn a_reserve_that_is_large_enough_stays_and_what_is_in_its_way_is_named() {
+    let dir = Dir::new("prefix-file");
+    let path = dir.path().join("list.conf");
+    let inode = || fs::metadata(reserve::name(&path)).unwrap().ino();
+    fs::write(&path, OLD).unwrap();
+    reserve::make(&path).unwrap();
+    let first = inode();
+    reserve::make(&path).unwrap();
+    assert_eq!(inode(), first);
+    if crate::host::sys::process::effective_uid() == 0 {
+        // It is ours, or of the owner of the prefix file.
+        std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
+        reserve::make(&path).unwrap();
+        std::os::unix::fs::chown(reserve::name(&path), Some(65534), None).unwrap();
+        reserve::make(&path).unwrap();
+        assert_eq!(inode(), first);
+    }
+    fs::remove_file(reserve::name(&path)).unwrap();
+    fs::create_dir(reserve::name(&path)).unwrap();
+    let error = reserve::make(&path).unwrap_err().to_string();
+    assert!(error.contains("it is a directory"), "{error}");
+    // Where no file can be made at all there is nothing to be said.
+    reserve::make(std::path::Path::new("/sys/list.conf")).unwrap();
+    reserve::make(&dir.path().join("nowhere/list.conf")).unwrap_err();
+}
+
+#[test]
+fn what_cannot_be_read_or_kept_is_replaced_all_the_same() {
+    let dir = Dir::new("prefix-file");
+    let path = dir.path().join("list.conf");
+    let long = fs::File::create(&path).unwrap();
+    long.set_len(PREFIX_FILE_MAX as u64 + 1).unwrap();
+    let outcome = replace_prefix_file(&path, NEW, true).unwrap();
+    let old = outcome.old.expect("there was one").unwrap_err();
+    assert!(old.contains("more than"), "{old}");
+    // No room for the ending of a damaged file.
+    let path = dir.path().join("n".repeat(250));
+    fs::write(&path, "damaged").unwrap();
+    let flaw = replaced(&path, NEW).flaw.expect("it is not kept");
+    assert!(flaw.contains("File name too long"), "{flaw}");
+    assert_eq!(fs::read(&path).unwrap(), NEW);
+}
+
+#[test]
+fn what_has_another_name_is_not_written_in_place() {
+    let dir = Dir::new("prefix-file");
+    let path = dir.path().join("list.conf");
+    fs::write(&path, OLD).unwrap();
+    fs::hard_link(&path, dir.path().join("also")).unwrap();
+    write_in_place(&path, NEW, None).unwrap_err();
+    assert_eq!(fs::read(&path).unwrap(), OLD);
+}
+
+#[test]
+fn the_owner_is_kept() {
+    if crate::host::sys::process::effective_uid() != 0 {
+        return;
+    }
+    let dir = Dir::new("prefix-file");
+    let path = dir.path().join("list.conf");
+    for (owner, group) in [(4242, 4243), (0, 4243), (4242, 0)] {
+        fs::write(&path, OLD).unwrap();
+        std::os::unix::fs::chown(&path, Some(owner), Some(group)).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        replaced(&path, NEW);
+        let new = fs::metadata(&path).unwrap();
+        assert_eq!((new.uid(), new.gid()), (owner, group));
+        assert_eq!(new.mode() & 0o777, 0o600);
+    }
+}
+
 /// In a directory that everybody may write another user may have put it there, to have it become the prefix file.
 #[test]
 fn a_reserve_that_others_can_write_is_not_used() {
@@ -159,6 +236,7 @@ fn killed_at_any_system_call_it_leaves_a_whole_file() {
         match path.extension().and_then(|way| way.to_str()) {
             Some("reserve") => drop(reserve::take(&path, NEW).unwrap()),
             Some("place") => write_in_place(&path, NEW, None).unwrap(),
+            Some("here") => crate::host::disk::replace_here(&path, NEW).unwrap(),
             _ => drop(replaced(&path, NEW)),
         }
         return;
@@ -166,7 +244,7 @@ fn killed_at_any_system_call_it_leaves_a_whole_file() {
     const CALLS: &str = "openat,write,pwrite64,ftruncate,fallocate,fchmod,fremovexattr,fsync,fdatasync,rename,renameat,renameat2,fcntl";
     let dir = Dir::new("killed");
     let trace = dir.path().join("trace");
-    for way in ["rename", "reserve", "place"] {
+    for way in ["here", "rename", "reserve", "place"] {
         let path = dir.path().join("list").with_extension(way);
         let run = |calls: &str, inject: &[&str]| {
             fs::write(&path, OLD).unwrap();
@@ -188,6 +266,20 @@ fn killed_at_any_system_call_it_leaves_a_whole_file() {
         };
         assert_eq!(run(CALLS, &[]), (true, NEW.to_vec()), "{way}");
         let moments = calls_after_fillers(&fs::read_to_string(&trace).unwrap());
+        let first = |begin: &str| moments.iter().position(|(call, _)| call.starts_with(begin));
+        // On the disk before it has its name, but for what nobody waits for.
+        let (synced, renamed) = (first("fdatasync"), first("rename"));
+        match way {
+            "here" => assert!(synced.is_none() && renamed.is_some(), "{moments:?}"),
+            "place" => assert!(synced.is_some() && renamed.is_none(), "{moments:?}"),
+            _ => assert!(synced.is_some() && synced < renamed, "{moments:?}"),
+        }
+        if way == "here" {
+            continue;
+        }
+        if way == "reserve" {
+            assert!(first("fsync") < first("pwrite64"), "{moments:?}");
+        }
         let mut seen_old = 0;
         for (call, number) in &moments {
             let inject = format!("inject={call}:signal=KILL:when={number}");
@@ -206,8 +298,8 @@ fn killed_at_any_system_call_it_leaves_a_whole_file() {
 /// The system calls of the thread that replaces the file, each with how many of the kind it has made by then.
 fn calls_after_fillers(trace: &str) -> Vec<(String, usize)> {
     let lines = || trace.lines().filter_map(|line| line.split_once(' '));
-    let filler = lines().filter(|(_, call)| call.contains("/dev/null"));
-    let (thread, _) = filler.last().expect("there are fillers");
+    let mut filler = lines().filter(|(_, call)| call.contains("/dev/null"));
+    let (thread, _) = filler.next_back().expect("there are fillers");
     let mut all: Vec<(String, usize)> = Vec::new();
     let mut begin = 0;
     for (_, line) in lines().filter(|(other, _)| *other == thread) {

@@ -162,3 +162,13 @@ fn every_lane_has_its_place() {
     let places: Vec<usize> = Lane::all().map(Lane::index).collect();
     assert_eq!(places, Vec::from_iter(0..LANES));
 }
+
+#[test]
+fn a_process_is_busy_with_one_lane_and_what_hangs_is_busy_with_none() {
+    let mut pool = busy(LOG);
+    assert!(!pool.is_idle());
+    assert_eq!(pool.process_of(LOG), Some(process(1)));
+    assert_eq!(pool.process_of(V4), None);
+    assert_eq!(steps(&mut pool, 5_000), [Step::Kill(LOG, process(1))]);
+    assert_eq!(pool.process_of(LOG), None);
+}
