@@ -57,9 +57,15 @@ impl Absence {
             Seen::Silent(_) => {}
         }
         let undecided = self.patience.saturating_add(first_verdicts);
-        let too_long =
-            now.since(self.answered) >= self.patience || now.since(self.worked) >= undecided;
-        too_long && *seen != Seen::Works && !self.withdrawn
+        let too_long = match seen {
+            Seen::Works => false,
+            // However short the patience with a silent one is.
+            Seen::Undecided => now.since(self.worked) >= undecided,
+            Seen::Silent(_) => {
+                now.since(self.answered) >= self.patience || now.since(self.worked) >= undecided
+            }
+        };
+        too_long && !self.withdrawn
     }
 
     /// How long no daemon has worked.
@@ -107,6 +113,16 @@ mod tests {
     #[test]
     fn a_daemon_that_is_gone_is_given_up_once() {
         assert_eq!(withdrawals(500, |_| silent()), [30]);
+    }
+
+    #[test]
+    fn one_that_answers_has_the_time_of_its_checks_even_if_a_silent_one_has_none() {
+        let mut absence = Absence::new(seconds(0), Duration::ZERO);
+        for now in 0..28 {
+            assert!(!absence.overdue(seconds(now), &Seen::Undecided, FIRST));
+        }
+        assert!(absence.overdue(seconds(28), &Seen::Undecided, FIRST));
+        assert!(Absence::new(seconds(0), Duration::ZERO).overdue(seconds(0), &silent(), FIRST));
     }
 
     #[test]
