@@ -504,6 +504,8 @@ impl Drop for Jobs {
         }
         let end = clock::now().mono + END_PATIENCE;
         loop {
+            // What the last of them leave behind is ours only when they have ended.
+            let none_left = self.pids.is_empty();
             for &pid in self.pids.keys() {
                 // One that can't be killed outlives us, and there is nobody left to be told.
                 let _ = kill(pid);
@@ -517,10 +519,12 @@ impl Drop for Jobs {
                 self.leftovers.reaped(pid);
             }
             let left = end.since(clock::now().mono);
-            if left.is_zero() || (left_behind.is_empty() && self.pids.is_empty()) {
+            if left.is_zero() || (left_behind.is_empty() && none_left) {
                 break;
             }
-            signal::wait_for_child(left);
+            if !left_behind.is_empty() || !self.pids.is_empty() {
+                signal::wait_for_child(left);
+            }
         }
     }
 }

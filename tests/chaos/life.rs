@@ -85,6 +85,7 @@ pub struct Life<'a> {
     /// Whose checks cannot be executed, and what holds them.
     pub held: Vec<(usize, OwnedFd)>,
     pub configured: Instant,
+    pub reloaded: Instant,
     /// What is the matter now.
     pub troubles: Vec<Trouble>,
     /// The configuration in the files.
@@ -138,6 +139,7 @@ impl<'a> Life<'a> {
             watcher: None,
             held: Vec::new(),
             configured: now,
+            reloaded: now,
             troubles: vec![Trouble::DaemonDead],
             written,
             loaded: None,
@@ -313,6 +315,7 @@ impl<'a> Life<'a> {
     pub fn reload(&mut self) {
         self.restore_checks();
         self.signal(libc::SIGHUP);
+        self.reloaded = Instant::now();
         // What is in its way may have it refused.
         let surely = self.daemon_works() && self.can_read_config();
         self.loaded = surely.then(|| self.written.clone());

@@ -315,6 +315,10 @@ impl Life<'_> {
             }
         }
         self.troubles.push(trouble.clone());
+        // A reload that was on its way may meet it.
+        if !self.can_read_config() && self.reloaded.elapsed() < Duration::from_secs(5) {
+            self.loaded = None;
+        }
         true
     }
 

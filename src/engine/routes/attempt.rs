@@ -357,6 +357,7 @@ impl Routes {
             Some(_) | None => found.prefixes != *file.lists.written(),
         };
         let whole = found.repair.is_none();
+        let unreadable = matches!(found.repair, Some(Repair::Unreadable(_)));
         if !changed && whole {
             return false;
         }
@@ -385,7 +386,8 @@ impl Routes {
         let config = file.config.clone();
         drop(files);
         if let Some(channel) = self.channel_by(&config.via) {
-            channel.fresh = true;
+            // What is as bad as it was is no reason to try again before the pause is over.
+            channel.fresh |= changed || !in_doubt && !unreadable;
             channel.bird_due |= to_tell;
         }
         true

@@ -251,3 +251,21 @@ fn a_file_that_somebody_spoiled_is_written_anew_when_bird_refuses_it() {
         assert!(bench.in_file(A) && bench.in_file(B) && bench.in_file(V6));
     }
 }
+
+#[test]
+fn a_file_that_stays_unreadable_does_not_hurry_what_bird_refuses() {
+    let mut bench = Bench::new(world(config([quick("a", A), quick("b", B)]), &[A]));
+    bench.bird = Some(Err(Refusal::Said("syntax error".to_string())));
+    bench.answer("b", Ended::Exit(0));
+    // Its mode is kept when it is written anew.
+    for _ in 0..500 {
+        bench.spoiled[0] = Some(FoundFile {
+            prefixes: Set::new(),
+            repair: Some(Repair::Unreadable("Permission denied".to_string())),
+        });
+        bench.pass(Duration::from_millis(10), pass);
+    }
+    // At 0.25, 0.5, 1, 2, 4 s and so on.
+    let told = bench.reconfigurations.len();
+    assert!((2..=8).contains(&told), "{told}");
+}
