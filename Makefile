@@ -28,7 +28,7 @@ test: ## install what the tests need, once, and run all of them (as root)
 test-release: ## reproducible archives, the cross-built daemon in an emulator, the .deb under systemd (minutes)
 	@tests/support/prepare.sh test
 	$(CARGO) test --locked --features release-tests --test contrib -- release:: booted::
-	CHAOS_SECONDS=$(CHAOS_SECONDS) $(CARGO) test --locked --test chaos -- --nocapture
+	CHAOS_SECONDS=$(CHAOS_SECONDS) $(CARGO) test --locked --features release-tests --test chaos -- --nocapture
 
 lint: ## formatting, clippy, shellcheck; warnings are errors
 	@tests/support/prepare.sh lint
@@ -67,7 +67,7 @@ soak: ## ten minutes at 200 checks a second
 
 chaos: ## ten minutes in which everything goes wrong, with real BIRD; SEED=N replays one life
 	@tests/support/prepare.sh test
-	CHAOS_SECONDS=$(CHAOS_SECONDS) CHAOS_SEED=$(SEED) $(CARGO) test --locked --test chaos -- --nocapture
+	CHAOS_SECONDS=$(CHAOS_SECONDS) CHAOS_SEED=$(SEED) $(CARGO) test --locked --features release-tests --test chaos -- --nocapture
 
 clean: ## remove what was built
 	$(CARGO) clean

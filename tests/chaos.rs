@@ -6,10 +6,12 @@
 //! expected which nothing hinders; in a calm, when all troubles are over, everything must be as the checks ask for: the
 //! peer's table, the prefix files, the status, no process, no descriptor and no file left behind.
 //!
-//! `make chaos` has many lives for ten minutes, `make chaos SEED=N` the one that failed; `cargo test` has some for a
-//! short time. A failure prints the seed, the last steps, the daemon's log, what was expected and what was found.
+//! `make chaos` has many lives for ten minutes, as has `make test-release`; `make chaos SEED=N` the one that failed.
+//! A failure prints the seed, the last steps, the daemon's log, what was expected and what was found.
 //! `CHAOS_VERBOSE=1` prints the steps as they happen; `CHAOS_WITHOUT=EditList,DiskFrozen` leaves out kinds of steps,
 //! to find out what a failure needs.
+
+#![cfg(feature = "release-tests")]
 
 mod support;
 
