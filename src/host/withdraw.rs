@@ -284,14 +284,7 @@ pub fn main(words: &[OsString]) -> ExitCode {
         return ExitCode::from(NOTHING_TO_WITHDRAW);
     };
     if let Err(error) = become_owner(&mut config, &[]) {
-        say(
-            Level::Error,
-            &format!(
-                "cannot become the owner of the prefix files: {}",
-                sys::cause(&error)
-            ),
-        );
-        return ExitCode::FAILURE;
+        return not_owner(&error);
     }
     let parent = parent.to_str().and_then(|parent| parent.parse().ok());
     match user::end_with(parent.unwrap_or(0)) {
@@ -409,14 +402,7 @@ pub fn create_files(source: &Source, empty: bool) -> ExitCode {
     let trusted = client::trusted(&known.document);
     let runs = || client::ask(Extent::Head, LIMITS, &trusted).is_ok();
     if let Err(error) = become_owner(&mut known.config, &more) {
-        say(
-            Level::Error,
-            &format!(
-                "cannot become the owner of the prefix files: {}",
-                sys::cause(&error)
-            ),
-        );
-        return ExitCode::FAILURE;
+        return not_owner(&error);
     }
     let mut failed = known.incomplete;
     let mut or_say = |result: io::Result<()>| {
@@ -489,6 +475,13 @@ fn dummy_alone(family: &FamilyConfig) -> String {
     let stamp = clock::local_calendar(clock::now().wall);
     prefix_list::write(&mut text, family, &Set::new(), &stamp, Pid::own().number());
     text
+}
+
+fn not_owner(error: &io::Error) -> ExitCode {
+    let cause = sys::cause(error);
+    let text = format!("cannot become the owner of the prefix files: {cause}");
+    say(Level::Error, &text);
+    ExitCode::FAILURE
 }
 
 /// One line on standard error. Nobody can be told if that fails.
